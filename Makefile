@@ -1,0 +1,45 @@
+# make serve: start in sandbox mode.  make test: the whole suite.  Both set everything up.
+PYTHON ?= python3
+BIN := .venv/bin
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: serve test check bench crash lock clean
+
+serve: .venv/runtime
+	@exec $(BIN)/python app.py serve
+
+test: .venv/dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest -m "not slow"
+
+crash: .venv/dev
+	$(BIN)/python -m pytest -m slow
+
+bench: .venv/bench
+	$(BIN)/python -m benchmarks
+
+.venv/bin/python:
+	$(PYTHON) -m venv .venv
+
+.venv/runtime: requirements/runtime.txt | .venv/bin/python
+	$(BIN)/python -m pip install -q --require-hashes -r $<
+	@touch $@
+
+.venv/dev: requirements/dev.txt .venv/runtime | .venv/bin/python
+	$(BIN)/python -m pip install -q --require-hashes -r $<
+	@touch $@
+
+.venv/bench: requirements/bench.txt .venv/dev | .venv/bin/python
+	$(BIN)/python -m pip install -q --require-hashes -r $<
+	@touch $@
+
+# After a change of pyproject.toml; needs pip-tools in .venv.
+lock:
+	$(BIN)/pip-compile -q --strip-extras --generate-hashes --no-emit-index-url --no-emit-find-links --extra sandbox -o requirements/runtime.txt pyproject.toml
+	$(BIN)/pip-compile -q --strip-extras --generate-hashes --no-emit-index-url --no-emit-find-links --extra sandbox --extra dev -o requirements/dev.txt pyproject.toml
+	$(BIN)/pip-compile -q --strip-extras --generate-hashes --no-emit-index-url --no-emit-find-links --extra sandbox --extra dev --extra bench -o requirements/bench.txt pyproject.toml
+
+clean:
+	rm -rf .venv data

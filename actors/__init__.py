@@ -1,0 +1,1 @@
+"""Everything that lives longer than one request, one actor each."""

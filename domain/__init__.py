@@ -1,0 +1,1 @@
+"""Pure rules of money, identity and payments: no I/O, no clock, no framework."""
