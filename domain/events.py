@@ -1,0 +1,100 @@
+"""What people and topics are told, as facts; each surface renders the ones it documents.
+
+An event is committed with the journal that caused it and has an offset in its feed, so that a
+client can resume (architecture.md, "Sockets and HTTP on one port").
+"""
+
+from typing import Union
+
+import msgspec
+
+
+class _Fact(msgspec.Struct, frozen=True, gc=False, kw_only=True, tag=True):
+    pass
+
+
+class TransferReceived(_Fact):
+    """Money came from another person (CASH-346). `amount` in units."""
+
+    from_user: int
+    amount: int
+    asset: str
+    description: str
+    receipt: int
+    transfer_type: str = "p2p"
+
+
+class DepositCompleted(_Fact):
+    """A partner or crypto deposit was credited (CASH-504)."""
+
+    ref: str
+    amount: int
+    asset: str
+    receipt: int
+    completed_us: int
+
+
+class AgentDepositCompleted(_Fact):
+    """An agent fulfilled a deposit (CASH-523)."""
+
+    ref: str
+    amount: int
+    asset: str
+    receipt: int
+    agent_id: str
+    agent_name: str
+
+
+class DepositFailed(_Fact):
+    """A deposit ended without money: failed, expired or under review (CASH-C41)."""
+
+    ref: str
+    amount: int
+    asset: str
+    status: str
+
+
+class WithdrawalCompleted(_Fact):
+    """A payout reached its destination (CASH-513)."""
+
+    ref: str
+    amount: int
+    asset: str
+    receipt: int
+    completed_us: int
+
+
+class WithdrawalFailed(_Fact):
+    """A payout did not happen and its hold was released (CASH-C42)."""
+
+    ref: str
+    amount: int
+    asset: str
+    receipt: int
+    status: str
+
+
+Fact = Union[
+    TransferReceived,
+    DepositCompleted,
+    AgentDepositCompleted,
+    DepositFailed,
+    WithdrawalCompleted,
+    WithdrawalFailed,
+]
+
+
+class Event(msgspec.Struct, frozen=True, gc=False):
+    """`fact` for everyone who listens to `feed`."""
+
+    feed: str
+    fact: Fact
+
+
+def person(user_id: int) -> str:
+    """The feed of one person."""
+    return f"user:{user_id}"
+
+
+encode = msgspec.json.Encoder().encode
+decode = msgspec.json.Decoder(Fact).decode
