@@ -4,16 +4,10 @@ An event is committed with the journal that caused it and has an offset in its f
 client can resume (architecture.md, "Sockets and HTTP on one port").
 """
 
-from typing import Union
-
 import msgspec
 
 
-class _Fact(msgspec.Struct, frozen=True, gc=False, kw_only=True, tag=True):
-    pass
-
-
-class TransferReceived(_Fact):
+class TransferReceived(msgspec.Struct, frozen=True, gc=False, kw_only=True, tag=True):
     """Money came from another person (CASH-346). `amount` in units."""
 
     from_user: int
@@ -24,7 +18,7 @@ class TransferReceived(_Fact):
     transfer_type: str = "p2p"
 
 
-class DepositCompleted(_Fact):
+class DepositCompleted(msgspec.Struct, frozen=True, gc=False, kw_only=True, tag=True):
     """A partner or crypto deposit was credited (CASH-504)."""
 
     ref: str
@@ -34,7 +28,7 @@ class DepositCompleted(_Fact):
     completed_us: int
 
 
-class AgentDepositCompleted(_Fact):
+class AgentDepositCompleted(msgspec.Struct, frozen=True, gc=False, kw_only=True, tag=True):
     """An agent fulfilled a deposit (CASH-523)."""
 
     ref: str
@@ -45,7 +39,7 @@ class AgentDepositCompleted(_Fact):
     agent_name: str
 
 
-class DepositFailed(_Fact):
+class DepositFailed(msgspec.Struct, frozen=True, gc=False, kw_only=True, tag=True):
     """A deposit ended without money: failed, expired or under review (CASH-C41)."""
 
     ref: str
@@ -54,7 +48,7 @@ class DepositFailed(_Fact):
     status: str
 
 
-class WithdrawalCompleted(_Fact):
+class WithdrawalCompleted(msgspec.Struct, frozen=True, gc=False, kw_only=True, tag=True):
     """A payout reached its destination (CASH-513)."""
 
     ref: str
@@ -64,7 +58,7 @@ class WithdrawalCompleted(_Fact):
     completed_us: int
 
 
-class WithdrawalFailed(_Fact):
+class WithdrawalFailed(msgspec.Struct, frozen=True, gc=False, kw_only=True, tag=True):
     """A payout did not happen and its hold was released (CASH-C42)."""
 
     ref: str
@@ -74,14 +68,14 @@ class WithdrawalFailed(_Fact):
     status: str
 
 
-Fact = Union[
-    TransferReceived,
-    DepositCompleted,
-    AgentDepositCompleted,
-    DepositFailed,
-    WithdrawalCompleted,
-    WithdrawalFailed,
-]
+Fact = (
+    TransferReceived
+    | DepositCompleted
+    | AgentDepositCompleted
+    | DepositFailed
+    | WithdrawalCompleted
+    | WithdrawalFailed
+)
 
 
 class Event(msgspec.Struct, frozen=True, gc=False):

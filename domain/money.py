@@ -87,10 +87,11 @@ def units_from(value: Decimal, decimals: int = UNIT_DECIMALS) -> int | AmountErr
         return AmountError.TOO_LARGE if exponent > 0 else AmountError.TOO_PRECISE
     number = int("".join(map(str, digits)))
     shift = exponent + UNIT_DECIMALS
+    scale: int = 10 ** abs(shift)
     if shift >= 0:
-        units = number * 10**shift
+        units = number * scale
     else:
-        units, rest = divmod(number, 10**-shift)
+        units, rest = divmod(number, scale)
         if rest:
             return AmountError.TOO_PRECISE
     if units % 10 ** (UNIT_DECIMALS - decimals):

@@ -122,3 +122,19 @@ CREATE TRIGGER journals_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON journ
     FOR EACH STATEMENT EXECUTE FUNCTION is_append_only();
 CREATE TRIGGER entries_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON entries
     FOR EACH STATEMENT EXECUTE FUNCTION is_append_only();
+
+-- Called in the batch statement with what must hold of it; a false one aborts the transaction.
+CREATE FUNCTION must(holds boolean, what text) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    IF NOT holds THEN
+        RAISE EXCEPTION '% violated', what
+            USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = what;
+    END IF;
+END $$;
+
+-- Offset up to which events may have been purged: who resumes from before it must reload.
+CREATE TABLE event_horizon (
+    one       boolean PRIMARY KEY DEFAULT true CHECK (one),
+    forgotten bigint NOT NULL
+);
+INSERT INTO event_horizon (forgotten) VALUES (0);

@@ -1,0 +1,245 @@
+"""One ledger account's money, and the directory that finds it.
+
+An `Account` stands for one row of the ledger while somebody uses it. It is started on demand by
+the `Accounts` directory, which recovers it from storage, and ends when it has been idle and the
+directory passivates it. Every message to it is handled to completion on the spot (`reserve`,
+`release`, and the journal's staging), because no handler ever waits: its mailbox is the queue of
+askers that wait for its recovery, so a million accounts cost no tasks. Only the journal changes
+posted counters, after its commit.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Final, Protocol
+
+import outcome
+import trio
+
+from actors.clock import Clock
+from domain.ledger import AccountKey, may_overdraw
+
+
+class Account:
+    """Four counters in units, plus what is reserved by intents on their way to the journal."""
+
+    __slots__ = (
+        "alive",
+        "created_us",
+        "credits_pending",
+        "credits_posted",
+        "debits_pending",
+        "debits_posted",
+        "id",
+        "in_flight",
+        "is_active",
+        "is_locked",
+        "key",
+        "last_us",
+        "number",
+        "overdraft",
+        "reserved",
+        "sequence",
+        "staged_credits",
+        "staged_debits",
+        "staged_in",
+        "staged_pending",
+        "staged_sequence",
+    )
+
+    def __init__(  # one argument a column of accounts and balances
+        self,
+        account_id: int,
+        key: AccountKey,
+        number: str,
+        is_active: bool = True,
+        is_locked: bool = False,
+        created_us: int = 0,
+        debits_posted: int = 0,
+        credits_posted: int = 0,
+        debits_pending: int = 0,
+        credits_pending: int = 0,
+        sequence: int = 0,
+        last_us: int = 0,
+    ) -> None:
+        self.id = account_id
+        self.key = key
+        self.number = number
+        self.is_active = is_active
+        self.is_locked = is_locked
+        self.created_us = created_us
+        self.debits_posted = debits_posted
+        self.credits_posted = credits_posted
+        self.debits_pending = debits_pending
+        self.credits_pending = credits_pending
+        self.sequence = sequence
+        self.last_us = last_us
+        self.overdraft = may_overdraw(key)
+        self.alive = True  # False once passivated: look it up again
+        self.reserved = 0  # decided, not yet committed
+        self.in_flight = 0  # intents in the journal that touch this account
+        self.staged_in = -1  # the batch the staged counters belong to
+        self.staged_debits = self.staged_credits = self.staged_pending = self.staged_sequence = 0
+
+    @property
+    def posted(self) -> int:
+        """Balance by committed postings, before holds."""
+        return self.credits_posted - self.debits_posted
+
+    @property
+    def available(self) -> int:
+        """What a new debit may take."""
+        return self.credits_posted - self.debits_posted - self.debits_pending - self.reserved
+
+    @property
+    def frozen(self) -> bool:
+        """Whether debits are refused."""
+        return self.is_locked or not self.is_active
+
+    def stage(self, batch: int) -> None:
+        """Start this batch's counters from the committed ones, once a batch."""
+        if self.staged_in != batch:
+            self.staged_in = batch
+            self.staged_debits = self.debits_posted
+            self.staged_credits = self.credits_posted
+            self.staged_pending = self.debits_pending
+            self.staged_sequence = self.sequence
+
+    def apply(self, recorded_us: int) -> None:
+        """The staged counters are committed."""
+        if self.staged_sequence != self.sequence:
+            self.last_us = recorded_us
+        self.debits_posted = self.staged_debits
+        self.credits_posted = self.staged_credits
+        self.debits_pending = self.staged_pending
+        self.sequence = self.staged_sequence
+
+
+class AccountStore(Protocol):
+    """Storage of accounts; implemented by storage.accounts."""
+
+    async def load(self, keys: Sequence[AccountKey]) -> list[Account]:
+        """Those of `keys` that exist."""
+        ...
+
+    async def open(self, key: AccountKey, created_us: int, number: str | None) -> Account:
+        """Create the account with zero counters, or load it when it exists."""
+        ...
+
+
+LOAD_BATCH: Final = 512  # accounts per recovery query
+LOADERS: Final = 3  # simultaneous recovery queries
+RESIDENT_LIMIT: Final = 400_000  # accounts kept in memory: about 200 MB
+
+
+class Accounts:
+    """The accounts in memory, by key. Started and stopped by app.py as one supervised task."""
+
+    def __init__(
+        self, store: AccountStore, clock: Clock, resident_limit: int = RESIDENT_LIMIT
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._limit = resident_limit
+        self.resident: dict[AccountKey, Account] = {}
+        self._wanted: dict[AccountKey, list[trio.lowlevel.Task]] = {}
+        self._loading: dict[AccountKey, list[trio.lowlevel.Task]] = {}
+        self._work = trio.lowlevel.ParkingLot()
+
+    async def run(self, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Recover wanted accounts, a batch at a time, until cancelled."""
+        async with trio.open_nursery() as nursery:
+            for _ in range(LOADERS):
+                nursery.start_soon(self._load_forever)
+            task_status.started()
+
+    def peek(self, key: AccountKey) -> Account | None:
+        """The account when it is in memory already."""
+        return self.resident.get(key)
+
+    async def get(self, key: AccountKey) -> Account | None:
+        """The account, recovered from storage if need be; None when it does not exist.
+
+        Hold on to it over an await only if you check `alive` afterwards. Raises what storage
+        raises when it is unavailable.
+        """
+        account = self.resident.get(key)
+        if account is None:
+            account = await self._recover(key)
+        return account
+
+    async def open(self, key: AccountKey, number: str | None = None) -> Account:
+        """The account, created with zero balance when it does not exist."""
+        account = await self.get(key)
+        if account is not None:
+            return account
+        created = await self._store.open(key, self._clock.now_us(), number)
+        # Another asker may have opened or recovered it meanwhile: there is one account in memory.
+        return self.resident.setdefault(key, created)
+
+    def forget(self, key: AccountKey) -> None:
+        """Drop an idle account, so that the next use reads its row again."""
+        account = self.resident.get(key)
+        if account is not None and not account.in_flight:
+            account.alive = False
+            del self.resident[key]
+
+    def passivate(self) -> None:
+        """Drop accounts nobody has in flight, oldest first, down to the limit."""
+        excess = len(self.resident) - self._limit
+        if excess <= 0:
+            return
+        idle = (a for a in self.resident.values() if not a.in_flight)
+        for account in [a for _, a in zip(range(excess), idle, strict=False)]:
+            account.alive = False
+            del self.resident[account.key]
+
+    async def _recover(self, key: AccountKey) -> Account | None:
+        waiters = self._loading.get(key)
+        if waiters is None:
+            waiters = self._wanted.setdefault(key, [])
+            self._work.unpark(count=1)
+        task = trio.lowlevel.current_task()
+        waiters.append(task)
+
+        def abort(_: object) -> trio.lowlevel.Abort:
+            waiters.remove(task)
+            return trio.lowlevel.Abort.SUCCEEDED
+
+        found: Account | Exception | None = await trio.lowlevel.wait_task_rescheduled(abort)
+        if isinstance(found, Exception):
+            raise found
+        return found
+
+    async def _load_forever(self) -> None:
+        while True:
+            while not self._wanted:
+                await self._work.park()
+            keys = list(self._wanted)[:LOAD_BATCH]
+            for key in keys:
+                self._loading[key] = self._wanted.pop(key)
+            await self._load(keys)
+            self.passivate()
+
+    async def _load(self, keys: Sequence[AccountKey]) -> None:
+        try:
+            found = await self._store.load(keys)
+        except Exception as error:  # given to whoever asked; the loader itself goes on
+            self._answer_all(keys, error)
+        except BaseException:
+            self._answer_all(keys, RuntimeError("the account directory stopped"))
+            raise
+        else:
+            for account in found:
+                resident = self.resident.setdefault(account.key, account)
+                self._answer(account.key, resident)
+            self._answer_all((key for key in keys if key in self._loading), None)
+
+    def _answer_all(self, keys: Iterable[AccountKey], result: Exception | None) -> None:
+        for key in list(keys):
+            self._answer(key, result)
+
+    def _answer(self, key: AccountKey, result: Account | Exception | None) -> None:
+        waiters = self._loading.pop(key)
+        tasks = list(waiters)
+        waiters.clear()
+        for task in tasks:
+            trio.lowlevel.reschedule(task, outcome.Value(result))

@@ -1,0 +1,260 @@
+"""What one commit consists of: commands in, rows out. Synchronous and free of I/O."""
+
+from dataclasses import dataclass, field, replace
+from typing import Any, Final
+
+import msgspec
+import outcome
+import trio
+
+from actors.account import Account
+from domain.events import Event
+from domain.events import encode as encode_fact
+from domain.hashchain import GENESIS, link
+from domain.ledger import AccountKey, Effects, Intent, Line, Recorded, Refusal
+
+FIRST_RECEIPT: Final = 100_000
+_NO_EFFECTS: Final = Effects()
+_encode_fees = msgspec.json.Encoder().encode
+
+Result = Recorded | Refusal | Exception
+
+
+class Command:
+    """A decided intent on its way through the journal, with its accounts and its asker."""
+
+    __slots__ = ("_reserved", "accounts", "intent", "result", "task")
+
+    def __init__(self, intent: Intent, accounts: dict[AccountKey, Account]) -> None:
+        self.intent = intent
+        self.accounts = accounts
+        self.task: trio.lowlevel.Task | None = None
+        self.result: Result | None = None
+        self._reserved: list[tuple[Account, int]] = []
+
+    def reserve(self) -> None:
+        """Take what the intent debits out of reach of later decisions, until `finish`."""
+        accounts, intent, reserved = self.accounts, self.intent, self._reserved
+        for posting in intent.postings:
+            reserved.append((accounts[posting.source], posting.amount))
+        if (place := intent.place) is not None:
+            reserved.append((accounts[place.account], place.amount))
+        if (close := intent.close) is not None:
+            # What was held pays for this intent's own postings; any rest of it becomes
+            # available to others only with the commit.
+            debits = sum(p.amount for p in intent.postings if p.source == close.account)
+            reserved.append((accounts[close.account], -min(close.amount, debits)))
+        for account, amount in reserved:
+            account.reserved += amount
+        for account in accounts.values():
+            account.in_flight += 1
+
+    def finish(self, result: Result) -> None:
+        """Give the reservations back and answer."""
+        for account, amount in self._reserved:
+            account.reserved -= amount
+        self._reserved = []
+        for account in self.accounts.values():
+            account.in_flight -= 1
+        self.accounts = {}
+        self.answer(result)
+
+    def answer(self, result: Result) -> None:
+        """Wake the asker, once; a later answer has nobody to hear it."""
+        if self.result is None:
+            self.result = result
+            if self.task is not None:
+                trio.lowlevel.reschedule(self.task, outcome.Value(result))
+                self.task = None
+
+    async def wait(self) -> Result:
+        """The result. Cancelled, the asker goes away; the command is carried out all the same."""
+        if self.result is not None:
+            await trio.lowlevel.checkpoint()
+            return self.result
+        self.task = trio.lowlevel.current_task()
+
+        def abort(_: object) -> trio.lowlevel.Abort:
+            self.task = None
+            return trio.lowlevel.Abort.SUCCEEDED
+
+        result: Result = await trio.lowlevel.wait_task_rescheduled(abort)
+        return result
+
+
+@dataclass(slots=True)
+class Counters:
+    """The last numbers given out."""
+
+    journal_id: int = 0
+    entry_id: int = 0
+    event_id: int = 0
+    receipt: int = FIRST_RECEIPT
+    recorded_us: int = 0
+    hash: bytes = GENESIS
+
+
+@dataclass(slots=True)
+class Batch:
+    """Rows by table, in the column order of storage.journal, and what follows their commit."""
+
+    number: int
+    counters: Counters
+    commands: list[Command] = field(default_factory=list)
+    recorded: list[Recorded] = field(default_factory=list)
+    touched: list[Account] = field(default_factory=list)
+    published: list[tuple[int, Event]] = field(default_factory=list)
+    journals: list[tuple[Any, ...]] = field(default_factory=list)
+    entries: list[tuple[Any, ...]] = field(default_factory=list)
+    events: list[tuple[int, str, bytes]] = field(default_factory=list)
+    placed: list[tuple[int, int, int]] = field(default_factory=list)
+    closed: list[tuple[int, str, int]] = field(default_factory=list)
+    keys: list[tuple[str, str, bytes, bytes]] = field(default_factory=list)
+    changes: list[Any] = field(default_factory=list)
+
+
+def build(commands: list[Command], number: int, counters: Counters, now_us: int) -> Batch:
+    """Number, balance and chain `commands` in order.
+
+    A command whose effects raise is answered with the exception and left out.
+    """
+    batch = Batch(number, replace(counters, recorded_us=now_us))
+    for command in commands:
+        _stage(batch, command)
+        try:
+            _record(batch, command)
+        except Exception as error:  # one caller's bug must not cost the others their batch
+            _unstage(command)
+            command.finish(error)
+    return batch
+
+
+def _stage(batch: Batch, command: Command) -> None:
+    """Move the staged counters of the command's accounts."""
+    number, intent, accounts = batch.number, command.intent, command.accounts
+    for account in accounts.values():
+        if account.staged_in != number:
+            account.stage(number)
+            batch.touched.append(account)
+    for posting in intent.postings:
+        source, destination = accounts[posting.source], accounts[posting.destination]
+        source.staged_debits += posting.amount
+        source.staged_sequence += 1
+        destination.staged_credits += posting.amount
+        destination.staged_sequence += 1
+    if intent.place is not None:
+        accounts[intent.place.account].staged_pending += intent.place.amount
+    if intent.close is not None:
+        accounts[intent.close.account].staged_pending -= intent.close.amount
+
+
+def _unstage(command: Command) -> None:
+    intent, accounts = command.intent, command.accounts
+    for posting in intent.postings:
+        source, destination = accounts[posting.source], accounts[posting.destination]
+        source.staged_debits -= posting.amount
+        source.staged_sequence -= 1
+        destination.staged_credits -= posting.amount
+        destination.staged_sequence -= 1
+    if intent.place is not None:
+        accounts[intent.place.account].staged_pending -= intent.place.amount
+    if intent.close is not None:
+        accounts[intent.close.account].staged_pending += intent.close.amount
+
+
+def _record(batch: Batch, command: Command) -> None:
+    """Append the command's rows; changes nothing when its effects raise."""
+    intent, accounts, counters = command.intent, command.accounts, batch.counters
+    journal_id = counters.journal_id + 1
+    receipt = intent.receipt or counters.receipt + 1
+    recorded_us = counters.recorded_us
+    lines = tuple(
+        Line(a.key, a.number, a.staged_credits - a.staged_debits, a.staged_sequence)
+        for a in accounts.values()
+    )
+    recorded = Recorded(journal_id, receipt, recorded_us, lines)
+    effects = intent.effects(recorded) if intent.effects is not None else _NO_EFFECTS
+    facts = [(event, encode_fact(event.fact)) for event in effects.events]
+
+    entries = _entries(intent, accounts, journal_id, counters.entry_id, recorded_us)
+    fees = _encode_fees(intent.fees).decode() if intent.fees else ""
+    head = (
+        journal_id,
+        intent.kind,
+        receipt,
+        intent.initiator,
+        intent.ref,
+        intent.description,
+        fees,
+        intent.quote_id,
+        intent.occurred_us or recorded_us,
+        recorded_us,
+    )
+    placed = closed = None
+    if intent.place is not None:
+        placed = (accounts[intent.place.account].id, intent.place.amount)
+        batch.placed.append((journal_id, *placed))
+    if intent.close is not None:
+        closed = (intent.close.id, "posted" if intent.postings else "voided")
+        batch.closed.append((*closed, journal_id))
+    chained = link(counters.hash, (*head, entries, placed, closed))
+
+    batch.journals.append((*head, counters.entry_id + 1, len(entries), chained))
+    batch.entries += entries
+    for event, body in facts:
+        counters.event_id += 1
+        batch.events.append((counters.event_id, event.feed, body))
+        batch.published.append((counters.event_id, event))
+    batch.changes += effects.changes
+    if intent.ticket is not None:
+        ticket = intent.ticket
+        batch.keys.append((ticket.scope, ticket.key, ticket.fingerprint, effects.outcome))
+    batch.commands.append(command)
+    batch.recorded.append(recorded)
+    counters.journal_id = journal_id
+    counters.entry_id += len(entries)
+    counters.receipt = max(counters.receipt, receipt)
+    counters.hash = chained
+
+
+def _entries(
+    intent: Intent,
+    accounts: dict[AccountKey, Account],
+    journal_id: int,
+    entry_id: int,
+    recorded_us: int,
+) -> list[tuple[Any, ...]]:
+    """The two signed legs of each posting, with the balance each left behind.
+
+    Staging already holds the end of the journal, so balances are walked backwards from there.
+    """
+    ends = {
+        key: [a.staged_credits - a.staged_debits, a.staged_sequence] for key, a in accounts.items()
+    }
+    rows: list[tuple[Any, ...]] = []
+    number = entry_id + 2 * len(intent.postings)
+    for posting in reversed(intent.postings):
+        asset = posting.source.asset
+        for key, amount in (
+            (posting.destination, posting.amount),
+            (posting.source, -posting.amount),
+        ):
+            end = ends[key]
+            rows.append(
+                (
+                    number,
+                    journal_id,
+                    accounts[key].id,
+                    asset,
+                    end[1],
+                    amount,
+                    end[0],
+                    posting.description,
+                    recorded_us,
+                )
+            )
+            end[0] -= amount
+            end[1] -= 1
+            number -= 1
+    rows.reverse()
+    return rows

@@ -1,0 +1,104 @@
+"""Ledger accounts: recovering them for their actors, and opening new ones."""
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from actors.account import Account
+from domain.ledger import AccountKey, may_overdraw
+from storage.arrays import Int8s, Texts, register
+from storage.pool import Pool
+
+_COLUMNS: Final = """
+a.id, a.owner_id, a.asset, a.purpose, a.chain, a.provider, a.mode, a.number, a.is_active,
+a.is_locked, a.created_us, b.debits_posted::text, b.credits_posted::text, b.debits_pending::text,
+b.credits_pending::text, b.sequence, b.last_us
+"""
+_LOAD: Final = f"""
+SELECT {_COLUMNS}
+FROM unnest(%b, %b, %b, %b, %b, %b) AS k (owner_id, asset, purpose, chain, provider, mode)
+CROSS JOIN LATERAL (SELECT * FROM accounts a WHERE a.owner_id = k.owner_id AND a.asset = k.asset
+    AND a.purpose = k.purpose AND a.chain = k.chain AND a.provider = k.provider
+    AND a.mode = k.mode LIMIT 1) a
+JOIN balances b ON b.account_id = a.id
+"""  # noqa: S608  # only constants
+_BY_OWNER: Final = f"""
+SELECT {_COLUMNS} FROM accounts a JOIN balances b ON b.account_id = a.id
+WHERE a.owner_id = %s ORDER BY a.id
+"""  # noqa: S608
+_BY_NUMBER: Final = f"""
+SELECT {_COLUMNS} FROM accounts a JOIN balances b ON b.account_id = a.id WHERE a.number = %s
+"""  # noqa: S608
+_OPEN: Final = """
+WITH fresh AS (
+    INSERT INTO accounts (id, owner_id, asset, purpose, chain, provider, mode, number, created_us)
+    SELECT id, %(owner)s, %(asset)s, %(purpose)s, %(chain)s, %(provider)s, %(mode)s,
+           COALESCE(%(number)s, %(prefix)s || lpad(id::text, 5, '0')), %(created_us)s
+    FROM nextval('account_ids') AS id
+    ON CONFLICT (owner_id, asset, purpose, chain, provider, mode) DO NOTHING
+    RETURNING id
+)
+INSERT INTO balances (account_id, may_overdraw) SELECT id, %(overdraft)s FROM fresh
+"""
+_LOCK: Final = "UPDATE accounts SET is_locked = %s WHERE number = %s"
+
+
+class PostgresAccounts:
+    """Implements actors.account.AccountStore."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+
+    async def load(self, keys: Sequence[AccountKey]) -> list[Account]:
+        owners, *texts = zip(*keys, strict=True)
+        params = [Int8s(owners), *(Texts(column) for column in texts)]
+        async with self._pool.connection() as connection:
+            register(connection)
+            rows = await (await connection.execute(_LOAD, params, prepare=True)).fetchall()
+        return [_account(row) for row in rows]
+
+    async def open(self, key: AccountKey, created_us: int, number: str | None) -> Account:
+        """New accounts are numbered ACC-<asset>-<id>, the platform's SYS-<asset>-<purpose>."""
+        if number is None and may_overdraw(key):
+            number = "-".join(("SYS", *filter(None, key[1:])))
+        values = {
+            **key._asdict(),
+            "number": number,
+            "prefix": f"ACC-{key.asset}-",
+            "created_us": created_us,
+            "overdraft": may_overdraw(key),
+        }
+        await self._pool.execute(_OPEN, values)
+        (account,) = await self.load([key])
+        return account
+
+    async def owned_by(self, owner_id: int) -> list[Account]:
+        """Snapshots of all accounts of one owner, oldest first (not the live actors)."""
+        return [_account(row) for row in await self._pool.fetch(_BY_OWNER, [owner_id])]
+
+    async def by_number(self, number: str) -> Account | None:
+        """A snapshot of the account with this number (not the live actor)."""
+        row = await self._pool.fetch_one(_BY_NUMBER, [number])
+        return _account(row) if row is not None else None
+
+    async def set_locked(self, number: str, locked: bool) -> bool:
+        """Lock or unlock an account's debits; False when there is no such number."""
+        return await self._pool.execute(_LOCK, [locked, number]) == 1
+
+
+def _account(row: tuple[Any, ...]) -> Account:
+    id_, owner, asset, purpose, chain, provider, mode, number, active, locked, created, *rest = row
+    debits, credits_, debits_pending, credits_pending, sequence, last_us = rest
+    return Account(
+        id_,
+        AccountKey(owner, asset, purpose, chain, provider, mode),
+        number,
+        active,
+        locked,
+        created,
+        int(debits),
+        int(credits_),
+        int(debits_pending),
+        int(credits_pending),
+        sequence,
+        last_us,
+    )
