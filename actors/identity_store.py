@@ -1,0 +1,104 @@
+"""What the people's actors need from storage; implemented by storage.users and storage.codes.
+
+Every method raises `StoreUnavailable` while the database is away. After a write that means the
+outcome may be unknown: whoever wrote reads again before relying on what it remembers.
+"""
+
+from collections.abc import Sequence
+from enum import Enum
+from typing import Protocol
+
+import msgspec
+
+from domain.identity import Agent, CodeSession, Person, Profile, Purpose, Reason, Surface
+from domain.identity.tokens import VerificationToken
+from domain.identity.windows import Lockout
+
+
+class StoreUnavailable(Exception):
+    """The database did not answer; a write may or may not have happened."""
+
+
+class StaleWrite(Exception):
+    """Somebody else wrote this person's row since it was read."""
+
+
+class Lookup(Enum):
+    """What a person can be found by."""
+
+    EMAIL = "email"  # case-folded; verified or not, it is one person's (X-C03)
+    PHONE = "phone"  # verified ones only (X-C02)
+    AGENT_ID = "agent_id"
+    OBJECT_ID = "object_id"
+    WALLET_ADDRESS = "wallet_address"  # without case
+
+
+class UserStore(Protocol):
+    """People and agents."""
+
+    async def profiles(self, user_ids: Sequence[int]) -> list[Profile]:
+        """Those of `user_ids` that exist, deleted ones included."""
+        ...
+
+    async def find(self, by: Lookup, value: str) -> int | None:
+        """The user id `value` belongs to."""
+        ...
+
+    async def person(self, user_id: int) -> Person | None:
+        """The person with secrets."""
+        ...
+
+    async def new_id(self) -> int:
+        """An id nobody has had."""
+        ...
+
+    async def insert(self, person: Person) -> Reason | None:
+        """Create the person; EMAIL_TAKEN or PHONE_TAKEN when somebody has them."""
+        ...
+
+    async def save(self, person: Person) -> Reason | None:
+        """Write the row whose revision is one less; raises StaleWrite when there is none."""
+        ...
+
+    async def save_agent(self, agent: Agent) -> Reason | None:
+        """Create or replace the agent profile of `agent.user_id`."""
+        ...
+
+
+CodeKey = tuple[Surface, Purpose]
+
+
+class Proofs(msgspec.Struct):
+    """What one person is in the middle of proving, as read from storage."""
+
+    sessions: dict[CodeKey, CodeSession]
+    attempts: dict[str, Lockout]
+
+
+class ProofChange(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+    """What one step changes, written in one transaction.
+
+    A session of None ends the code of its key. `person` goes with the step when it changed too
+    (the TOTP step that was used).
+    """
+
+    sessions: dict[CodeKey, CodeSession | None] = {}
+    attempts: dict[str, Lockout] = {}
+    token: VerificationToken | None = None
+    person: Person | None = None
+
+
+class ProofStore(Protocol):
+    """Codes, attempts and verification tokens."""
+
+    async def load(self, user_id: int, now_us: int) -> Proofs:
+        """What is still good for anything at `now_us`."""
+        ...
+
+    async def save(self, user_id: int, change: ProofChange, now_us: int) -> None:
+        """Write the step and drop this person's tokens that expired long ago."""
+        ...
+
+    async def unspent(self, user_id: int, token_hash: bytes) -> VerificationToken | None:
+        """This person's token, expired or not, unless it was spent."""
+        ...

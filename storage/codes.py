@@ -1,0 +1,154 @@
+"""Codes, attempts and verification tokens: what people are in the middle of proving."""
+
+from typing import Final
+
+import psycopg
+from psycopg.types.numeric import Int8
+
+from actors.identity_store import CodeKey, ProofChange, Proofs
+from domain.identity import Channel, CodeSession, Method, Purpose, Surface, TokenConsumed
+from domain.identity.tokens import VerificationToken
+from domain.identity.windows import DAY, Lockout, Window
+from storage.arrays import Int8s, register
+from storage.driver import Row, TrioConnection
+from storage.pool import Pool
+from storage.users import Users, store_errors
+from storage.writes import register_write
+
+# How long a dead code is remembered as expired, and a spent token as spent.
+REMEMBERED_US: Final = DAY
+
+SPEND: Final = """
+UPDATE verification_tokens SET used_us = %s WHERE token_hash = %s AND used_us IS NULL
+"""
+"""Spends a token in the journal's transaction: must touch exactly one row (CASH-C12)."""
+
+_SESSIONS: Final = """
+SELECT surface, purpose, channel, salt, code_hash, expires_us, wrong
+FROM codes WHERE user_id = %s AND expires_us > %s
+"""
+_ATTEMPTS: Final = "SELECT name, marks, locked_until_us FROM attempts WHERE user_id = %s"
+_SAVE_SESSION: Final = """
+INSERT INTO codes (user_id, surface, purpose, channel, salt, code_hash, expires_us, wrong)
+VALUES (%s, %s, %s, %s, %s, %s, %s, %s)
+ON CONFLICT (user_id, surface, purpose) DO UPDATE
+SET channel = excluded.channel, salt = excluded.salt, code_hash = excluded.code_hash,
+    expires_us = excluded.expires_us, wrong = excluded.wrong
+"""
+_END_SESSION: Final = "DELETE FROM codes WHERE user_id = %s AND surface = %s AND purpose = %s"
+_SAVE_ATTEMPTS: Final = """
+INSERT INTO attempts (user_id, name, marks, locked_until_us) VALUES (%s, %s, %b, %s)
+ON CONFLICT (user_id, name) DO UPDATE
+SET marks = excluded.marks, locked_until_us = excluded.locked_until_us
+"""
+_ISSUE: Final = """
+INSERT INTO verification_tokens (token_hash, user_id, purpose, method, expires_us)
+VALUES (%s, %s, %s, %s, %s)
+"""
+_FORGET: Final = "DELETE FROM verification_tokens WHERE user_id = %s AND expires_us < %s"
+_UNSPENT: Final = """
+SELECT token_hash, purpose, method, expires_us
+FROM verification_tokens WHERE token_hash = %s AND user_id = %s AND used_us IS NULL
+"""
+
+register_write(TokenConsumed, SPEND, lambda change: (Int8(change.used_at_us), change.token_hash))
+
+
+class Codes:
+    """The proofs of the database; `users` writes the person when a step changes both."""
+
+    def __init__(self, pool: Pool, users: Users) -> None:
+        self._pool = pool
+        self._users = users
+
+    async def load(self, user_id: int, now_us: int) -> Proofs:
+        """What is still good for anything at `now_us`."""
+        who = Int8(user_id)
+        with store_errors():
+            async with self._pool.connection() as connection:
+                sessions = await _rows(connection, _SESSIONS, (who, Int8(now_us - REMEMBERED_US)))
+                attempts = await _rows(connection, _ATTEMPTS, (who,))
+        return Proofs(
+            {(Surface(row[0]), Purpose(row[1])): _session(row) for row in sessions},
+            {name: Lockout(Window(tuple(marks)), until) for name, marks, until in attempts},
+        )
+
+    async def save(self, user_id: int, change: ProofChange, now_us: int) -> None:
+        """Write the step and drop this person's tokens that expired long ago."""
+        with store_errors():
+            async with self._pool.transaction() as connection:
+                register(connection)
+                for key, session in change.sessions.items():
+                    await _save_session(connection, user_id, key, session)
+                for name, lockout in change.attempts.items():
+                    await _save_attempts(connection, user_id, name, lockout)
+                if change.token is not None:
+                    await _save_token(connection, user_id, change.token, now_us)
+                if change.person is not None:
+                    await self._users.save_in(connection, change.person)
+
+    async def unspent(self, user_id: int, token_hash: bytes) -> VerificationToken | None:
+        """This person's token, expired or not, unless it was spent."""
+        with store_errors():
+            row = await self._pool.fetch_one(_UNSPENT, (token_hash, Int8(user_id)))
+        return None if row is None else _token(row)
+
+
+async def _rows(
+    connection: psycopg.AsyncConnection[Row], sql: str, params: tuple[Int8, ...]
+) -> list[Row]:
+    return await (await connection.execute(sql, params)).fetchall()
+
+
+async def _save_session(
+    connection: TrioConnection, user_id: int, key: CodeKey, session: CodeSession | None
+) -> None:
+    surface, purpose = key
+    if session is None:
+        await connection.execute(_END_SESSION, (Int8(user_id), surface.value, purpose.value))
+        return
+    params = (
+        Int8(user_id),
+        surface.value,
+        purpose.value,
+        session.channel.value,
+        session.salt,
+        session.code_hash,
+        Int8(session.expires_at_us),
+        session.wrong,
+    )
+    await connection.execute(_SAVE_SESSION, params)
+
+
+async def _save_attempts(
+    connection: TrioConnection, user_id: int, name: str, lockout: Lockout
+) -> None:
+    marks = Int8s(lockout.failures.marks)
+    params = (Int8(user_id), name, marks, Int8(lockout.locked_until_us))
+    await connection.execute(_SAVE_ATTEMPTS, params)
+
+
+async def _save_token(
+    connection: TrioConnection, user_id: int, token: VerificationToken, now_us: int
+) -> None:
+    await connection.execute(_FORGET, (Int8(user_id), Int8(now_us - REMEMBERED_US)))
+    params = (
+        token.token_hash,
+        Int8(user_id),
+        token.purpose.value,
+        token.method.value,
+        Int8(token.expires_at_us),
+    )
+    await connection.execute(_ISSUE, params)
+
+
+def _session(row: Row) -> CodeSession:
+    surface, purpose, channel, salt, code_hash, expires_us, wrong = row
+    return CodeSession(
+        Surface(surface), Purpose(purpose), Channel(channel), salt, code_hash, expires_us, wrong
+    )
+
+
+def _token(row: Row) -> VerificationToken:
+    token_hash, purpose, method, expires_us = row
+    return VerificationToken(token_hash, Purpose(purpose), Method(method), expires_us)
