@@ -31,7 +31,6 @@ PARTNER_DEPOSIT: Final = FeeRule(50, _MINIMUM)
 PARTNER_WITHDRAWAL: Final = FeeRule(100, _MINIMUM)
 CRYPTO_WITHDRAWAL: Final = FeeRule(50, _MINIMUM)
 CONVERSION: Final = FeeRule(50, _MINIMUM)
-AGENT: Final = FeeRule(200, 0)
 PEER_TO_PEER: Final = FeeRule(0, 0)
 
 
@@ -76,9 +75,14 @@ def quote(rule: FeeRule, amount: int, currency: str, usd: Quote | None, network:
     return Fees(max(share, least), _from_usd(network, currency, usd))
 
 
-def commission(amount: int, currency: str) -> int:
+def agent(basis_points: int) -> FeeRule:
+    """What a cash withdrawal at this agent costs: the agent's commission, no minimum."""
+    return FeeRule(basis_points, 0)
+
+
+def commission(amount: int, currency: str, basis_points: int) -> int:
     """What the platform pays an agent who fulfils a deposit, rounded down (CASH-C35)."""
-    return round_down(amount * AGENT.parts // _PARTS, ASSETS[currency].decimals)
+    return round_down(amount * basis_points // _PARTS, ASSETS[currency].decimals)
 
 
 def chain_of_address(address: str) -> Chain | None:

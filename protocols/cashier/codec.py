@@ -4,8 +4,8 @@ Amounts never become floats: they are read from the text of the JSON number and 
 notation, at least two decimals (1000.50, 0.05, 0.02345678), never an exponent (X-C11).
 """
 
-import time
 from collections.abc import Callable
+from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import lru_cache
 from typing import Final
@@ -18,6 +18,7 @@ from protocols.cashier.wire import requests
 from protocols.cashier.wire.base import Amount, Envelope, Wire
 
 US: Final = 1_000_000
+_EPOCH: Final = datetime(1970, 1, 1)
 _CENT: Final = UNITS_PER_WHOLE // 100
 _NULL: Final = b"null"
 _NUL: Final = b"\\u0000"
@@ -110,7 +111,7 @@ def percentage(units: int) -> Amount:
 
 @lru_cache(maxsize=8192)
 def _iso_second(second: int) -> str:
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(second))
+    return (_EPOCH + timedelta(seconds=second)).isoformat() + "Z"
 
 
 def iso(at_us: int) -> str:

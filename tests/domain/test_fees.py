@@ -16,7 +16,7 @@ KES = Quote(3, "USD", "KES", units_of("133.33"), 0)
     ("rule", "amount", "currency", "fee"),
     [
         (fees.PARTNER_WITHDRAWAL, "5.00", "USD", "0.50"),  # withdraw_request, partner
-        (fees.AGENT, "50.00", "USD", "1.00"),  # withdraw_request, agent
+        (fees.agent(200), "50.00", "USD", "1.00"),  # withdraw_request, agent
         (fees.CRYPTO_WITHDRAWAL, "100.00", "USDT", "0.50"),  # withdraw_request, crypto
         (fees.CRYPTO_WITHDRAWAL, "100.00", "USD", "0.50"),  # calculate_fee
         (fees.CONVERSION, "1000.00", "USD", "5.00"),  # convert_and_transfer
@@ -26,7 +26,7 @@ KES = Quote(3, "USD", "KES", units_of("133.33"), 0)
         (fees.PARTNER_WITHDRAWAL, "99.60", "USD", "1.00"),  # FC-11: 0.996, rounded up
         (fees.PARTNER_WITHDRAWAL, "50.00", "USD", "0.50"),  # the minimum is met exactly
         (fees.PARTNER_WITHDRAWAL, "50.01", "USD", "0.51"),
-        (fees.AGENT, "0.01", "USD", "0.01"),
+        (fees.agent(200), "0.01", "USD", "0.01"),
         (fees.CONVERSION, "0.05", "BTC", "0.00025"),
         (fees.CONVERSION, "0.001", "BTC", "0.00001173"),  # 0.50 USD, rounded up
     ],
@@ -80,7 +80,7 @@ def test_an_agent_s_commission_is_two_percent_rounded_down(
     amount: str, currency: str, paid: str
 ) -> None:
     """CASH-C35."""
-    assert fees.commission(units_of(amount), currency) == units_of(paid)
+    assert fees.commission(units_of(amount), currency, 200) == units_of(paid)
 
 
 def test_a_fee_with_a_minimum_needs_a_quote_unless_the_currency_is_usd() -> None:
