@@ -1,0 +1,360 @@
+"""One client socket speaking WebSocket, and the session that answers it.
+
+An instance stands for one accepted upgrade. The listener starts it after the handshake and runs
+`run` in the connection's own task; it ends when either side closes, when the peer stays silent
+or stops reading beyond the surface's limits, or when the server drains.
+
+Frames, fragments, close codes and compression are the sans-IO protocol's job; here are the
+queue, the clock and the order of messages. The next message is delivered when the session's
+`text` has returned, and nothing is read meanwhile, so a client that asks faster than it is
+answered is slowed by TCP.
+
+When the socket dies while the session is inside `text`, the handler is not cancelled at once:
+it gets `handler_grace` seconds to see its commit through, because what it awaits may already
+be accepted by the ledger. After that it is cancelled, which the ledger accepts at any point:
+what was accepted is committed, and the outcome is found by its key.
+"""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+import structlog
+import trio
+from websockets.extensions import Extension
+from websockets.frames import CloseCode, Frame, Opcode
+from websockets.protocol import OPEN, SERVER
+from websockets.protocol import Protocol as WebSocketProtocol
+
+from actors.liveness import NEVER
+from actors.outbox import Flusher, Outbox, Transport
+
+log = structlog.get_logger(__name__)
+
+# The protocol's own log lines would be one per connection and per bad client.
+_silent: Final = logging.getLogger("daftari.websocket")
+_silent.disabled = True
+
+# Bytes parsed before their messages are delivered: bounds how many frames a client can make us
+# hold at once (an empty frame is 6 bytes on the wire and some 400 in memory).
+_PIECE_BYTES: Final = 4096
+_MAX_REASON_BYTES: Final = 120
+# Smaller messages grow when they are deflated.
+_MIN_DEFLATE_BYTES: Final = 64
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SocketLimits:
+    """What one surface allows a socket; sizes in bytes, times in seconds of real time.
+
+    Defaults are the cashier's (CASH-C64, X-C27 and its document's 54/60/10 s). `read_timeout`
+    counts from the last byte heard; `life_by_sending` lets our own messages count too
+    (MPWS-C12). `deflate` accepts permessage-deflate when it is offered (MPWS-C13).
+    """
+
+    max_message: int = 64 * 1024
+    ping_interval: float = 54.0
+    read_timeout: float = 60.0
+    write_timeout: float = 10.0
+    close_timeout: float = 2.0
+    handler_grace: float = 30.0
+    deflate: bool = False
+    life_by_sending: bool = False
+    max_frames: int = 256
+    max_bytes: int = 1024 * 1024
+
+
+class Session(Protocol):
+    """What a surface does with one socket."""
+
+    async def opened(self) -> None:
+        """The handshake is done; nothing has been read yet."""
+
+    async def text(self, data: bytes) -> None:
+        """One text message, valid UTF-8; the next is delivered when this returns."""
+
+    async def binary(self, data: bytes) -> None:
+        """One binary message."""
+
+    def closed(self) -> None:
+        """The socket is gone and no handler runs any more; called exactly once."""
+
+
+class Connection(Outbox):
+    """One client socket; sessions and event feeds send through it and may close it."""
+
+    __slots__ = (
+        "_closing_by",
+        "_handling",
+        "_heard_at",
+        "_limits",
+        "_message",
+        "_message_opcode",
+        "_next_ping",
+        "_open",
+        "_protocol",
+        "_scope",
+        "close_code",
+        "closed_because",
+        "session",
+    )
+
+    def __init__(
+        self,
+        transport: Transport,
+        flusher: Flusher,
+        limits: SocketLimits,
+        extensions: list[Extension],
+        *,
+        slack: int = 0,
+    ) -> None:
+        super().__init__(transport, flusher, limits.max_frames, limits.max_bytes)
+        self._limits = limits
+        self._protocol = WebSocketProtocol(
+            SERVER, max_size=limits.max_message + slack, logger=_silent
+        )
+        self._protocol.extensions = extensions
+        self._scope = trio.CancelScope()
+        self._open = True
+        self._handling = False
+        self._message: bytearray | None = None
+        self._message_opcode = Opcode.TEXT
+        self._closing_by = NEVER
+        self._heard_at = trio.current_time()
+        self._next_ping = self._heard_at + limits.ping_interval
+        self.session: Session | None = None
+        self.close_code: int | None = None
+        self.closed_because = ""
+
+    @property
+    def is_open(self) -> bool:
+        """Whether what is sent now still goes out."""
+        return self._open
+
+    # Sending
+
+    def send_text(self, data: bytes) -> None:
+        """Queue one text message (UTF-8); never waits. Dropped once the socket is closing."""
+        if not self._open:
+            return
+        self._flusher.traffic.messages_out += 1
+        if self._limits.life_by_sending:
+            self._heard_at = trio.current_time()
+        size = len(data)
+        if self._protocol.extensions and size >= _MIN_DEFLATE_BYTES:
+            frame = Frame(Opcode.TEXT, data)
+            self.send_bytes(frame.serialize(mask=False, extensions=self._protocol.extensions))
+        elif size < 126:
+            self.send_bytes(b"\x81%c" % size + data)
+        elif size < 65536:
+            self.send_bytes(b"\x81\x7e" + size.to_bytes(2, "big") + data)
+        else:
+            self.send_bytes(b"\x81\x7f" + size.to_bytes(8, "big") + data)
+
+    def close(self, code: int = CloseCode.NORMAL_CLOSURE, reason: str = "") -> None:
+        """Send what is queued, then a close frame; the peer has `close_timeout` to answer."""
+        if not self._open:
+            return
+        if self._protocol.state is OPEN:
+            self._protocol.send_close(code, _short(reason))
+            self._queue_protocol_writes()
+        self._shut(code, reason)
+
+    def _fail(self, code: int, reason: str) -> None:
+        """Close without waiting for an answer: the peer is wrong, dead or too slow."""
+        if not self._open:
+            return
+        if self._protocol.state is OPEN:
+            self._protocol.fail(code, _short(reason))
+            self._queue_protocol_writes()
+        self._shut(code, reason)
+
+    def _shut(self, code: int, reason: str) -> None:
+        self._open = False
+        self.close_code = self.close_code or code
+        self.closed_because = self.closed_because or reason
+        self._closing_by = trio.current_time() + self._limits.close_timeout
+        self._flusher.wheel.watch_sooner(self, self._closing_by)
+
+    def _queue_protocol_writes(self) -> None:
+        """Queue pongs and close frames as one frame, so that pings cannot fill the queue."""
+        writes = self._protocol.data_to_send()
+        frames = b"".join(writes)
+        if frames:
+            # Beside the bounds: at most one per piece read, and the last thing ever sent.
+            self._put(frames)
+            if self._queued_bytes > 2 * self.max_bytes:
+                self.lost()
+        if writes and not writes[-1]:
+            self.end_writing_after_queue()
+
+    # What the outbox reports
+
+    def overflowed(self) -> None:
+        """256 frames or 1 MiB wait: this reader is too slow (X-C27)."""
+        self._flusher.traffic.slow_consumers += 1
+        self.drop_queued()
+        self._fail(CloseCode.POLICY_VIOLATION, "too slow")
+
+    def stalled(self) -> None:
+        """The socket takes no more: it has `write_timeout` seconds."""
+        due = self._stalled_since + self._limits.write_timeout
+        self._flusher.wheel.watch_sooner(self, due)
+
+    def lost(self) -> None:
+        """Close at once; a handler that is running gets its grace."""
+        self._open = False
+        self.close_code = self.close_code or CloseCode.ABNORMAL_CLOSURE
+        self.transport.abort()
+        if self._handling:
+            self._scope.deadline = trio.current_time() + self._limits.handler_grace
+
+    # Time
+
+    def start_timer(self) -> None:
+        """Begin to watch this socket."""
+        self._flusher.wheel.watch(self, self._next_check())
+
+    def on_timer(self, now: float) -> float:
+        """Ping, or give up on a peer that is silent, does not read or does not close."""
+        if self._closing_by <= now:
+            self.lost()
+            return NEVER
+        if self._stalled_since + self._limits.write_timeout <= now:
+            self._flusher.traffic.slow_consumers += 1
+            self.closed_because = self.closed_because or "write timeout"
+            self.lost()
+            return NEVER
+        if self._open and not self._handling:
+            if self._heard_at + self._limits.read_timeout <= now:
+                self._flusher.traffic.dead_peers += 1
+                self._fail(CloseCode.INTERNAL_ERROR, "ping timeout")
+            elif self._next_ping <= now:
+                self._ping(now)
+        return self._next_check()
+
+    def _ping(self, now: float) -> None:
+        self._next_ping = now + self._limits.ping_interval
+        if self._protocol.state is OPEN and self._stalled_since == NEVER:
+            self._protocol.send_ping(b"")
+            self._queue_protocol_writes()
+
+    def _next_check(self) -> float:
+        at = min(self._closing_by, self._stalled_since + self._limits.write_timeout)
+        if not self._open:
+            return at
+        if self._handling:
+            # Not reading is our doing: look again when there can be something to hold against it.
+            return min(at, trio.current_time() + self._limits.ping_interval)
+        return min(at, self._next_ping, self._heard_at + self._limits.read_timeout)
+
+    # Receiving
+
+    async def run(self, make_session: "Callable[[Connection], Session]", first: bytes) -> None:
+        """Serve until the socket is closed. `first` are bytes that came with the handshake."""
+        traffic = self._flusher.traffic
+        session = self.session = make_session(self)
+        self.start_timer()
+        try:
+            with self._scope:
+                self._handling = True
+                await session.opened()
+                self._handling = False
+                data = first or await self.transport.recv()
+                while data:
+                    self._heard_at = trio.current_time()
+                    traffic.bytes_in += len(data)
+                    await self._take(data)
+                    data = await self.transport.recv()
+                self._open = False
+        except Exception:
+            traffic.failures += 1
+            log.exception("session failed")
+            self._handling = False
+            self._fail(CloseCode.INTERNAL_ERROR, "internal error")
+            await self._linger()
+        finally:
+            self._end(session)
+
+    async def _take(self, data: bytes) -> None:
+        """Parse `data` piece by piece and deliver its messages in order."""
+        protocol = self._protocol
+        for start in range(0, len(data), _PIECE_BYTES):
+            protocol.receive_data(data[start : start + _PIECE_BYTES])
+            for frame in protocol.events_received():
+                if self._open and isinstance(frame, Frame):
+                    await self._frame(frame)
+            # After the messages, so that answers to them come before a close frame.
+            if protocol.writes:
+                self._queue_protocol_writes()
+            if self._open and protocol.state is not OPEN:
+                self._shut_by_peer()
+
+    async def _frame(self, frame: Frame) -> None:
+        opcode = frame.opcode
+        if opcode >= Opcode.CLOSE:
+            return
+        if opcode is not Opcode.CONT:
+            if frame.fin:
+                await self._deliver(opcode, bytes(frame.data))
+                return
+            self._message, self._message_opcode = bytearray(frame.data), opcode
+            return
+        assert self._message is not None
+        self._message += frame.data
+        if frame.fin:
+            data, self._message = bytes(self._message), None
+            await self._deliver(self._message_opcode, data)
+
+    async def _deliver(self, opcode: Opcode, data: bytes) -> None:
+        session = self.session
+        assert session is not None
+        self._flusher.traffic.messages_in += 1
+        self._handling = True
+        if opcode is Opcode.TEXT:
+            if not data.isascii() and not _is_utf8(data):
+                self._fail(CloseCode.INVALID_DATA, "invalid UTF-8")
+            else:
+                await session.text(data)
+        else:
+            await session.binary(data)
+        self._handling = False
+        self._heard_at = trio.current_time()
+
+    def _shut_by_peer(self) -> None:
+        """The protocol has closed: by the peer's close frame or because of what it sent."""
+        protocol = self._protocol
+        sent = protocol.close_rcvd or protocol.close_sent
+        code = sent.code if sent is not None else CloseCode.ABNORMAL_CLOSURE
+        self._shut(code, sent.reason if sent is not None else "")
+
+    async def _linger(self) -> None:
+        """Read past what the peer still sends until it closes or `close_timeout` is over."""
+        while await self.transport.recv():
+            pass
+
+    def _end(self, session: Session) -> None:
+        # Still open here: the server is being cancelled, so this is said without waiting.
+        self.close(CloseCode.GOING_AWAY, "server stopping")
+        if self._dirty:
+            self.flush()
+        self._flusher.wheel.forget(self)
+        self.transport.close()
+        try:
+            session.closed()
+        except Exception:
+            log.exception("session failed while closing")
+
+
+def _short(reason: str) -> str:
+    """A close frame carries at most 123 bytes of reason."""
+    return reason.encode()[:_MAX_REASON_BYTES].decode(errors="ignore")
+
+
+def _is_utf8(data: bytes) -> bool:
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        return False
+    return True

@@ -1,0 +1,299 @@
+"""The bounded outbound queue of one client socket, and the task that empties all of them.
+
+Nobody who sends ever waits for a socket (X-C27): `send_bytes` queues and marks the outbox; one
+flusher writes every marked outbox on the scheduler's next round, so that everything one read
+or one commit caused leaves in one system call. A socket that takes no more gets a task of its
+own until it does; a queue that grows past its bounds costs its own connection, nothing else.
+"""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+import structlog
+import trio
+
+from actors.liveness import NEVER, TimerWheel
+
+log = structlog.get_logger(__name__)
+
+# What one system call is given at most; also what one write timeout has to see through.
+_CHUNK_BYTES: Final = 64 * 1024
+# Outboxes written before other tasks get a turn.
+_FLUSH_BATCH: Final = 256
+
+
+class Transport(Protocol):
+    """A byte stream to one client, plain or TLS."""
+
+    @property
+    def secure(self) -> bool:
+        """Whether it is encrypted."""
+
+    async def recv(self) -> bytes:
+        """The next bytes, at most 64 KiB; b"" once the peer or we have closed."""
+
+    def try_send(self, data: bytes | memoryview) -> int:
+        """Hand over what fits without waiting; how many bytes were taken. OSError if broken."""
+
+    @property
+    def unsent(self) -> bool:
+        """Whether bytes already taken still wait inside the transport."""
+
+    async def wait_writable(self) -> None:
+        """Wait until try_send may take more. OSError or trio.ClosedResourceError if closed."""
+
+    def end_writing(self) -> None:
+        """Tell the peer that nothing more follows."""
+
+    def close(self) -> None:
+        """Close at once and wake whoever waits; may be called twice."""
+
+    def abort(self) -> None:
+        """Close and throw away what the kernel still holds for a peer that does not read."""
+
+
+@dataclass(slots=True)
+class Traffic:
+    """Running totals of one listener; plain integers, read when metrics are scraped."""
+
+    connections: int = 0
+    sockets: int = 0
+    streams: int = 0
+    accepted: int = 0
+    refused: int = 0
+    requests: int = 0
+    messages_in: int = 0
+    messages_out: int = 0
+    bytes_in: int = 0
+    bytes_out: int = 0
+    slow_consumers: int = 0
+    dead_peers: int = 0
+    failures: int = 0
+
+
+class Flusher:
+    """Writes marked outboxes; one per listener, started by it, ends when it is cancelled."""
+
+    def __init__(self, wheel: TimerWheel, traffic: Traffic) -> None:
+        self.wheel = wheel
+        self.traffic = traffic
+        self._dirty: list[Outbox] = []
+        self._parked: trio.lowlevel.Task | None = None
+        self._nursery: trio.Nursery | None = None
+
+    def mark(self, outbox: "Outbox") -> None:
+        """Write `outbox` on the next round."""
+        self._dirty.append(outbox)
+        if self._parked is not None:
+            task, self._parked = self._parked, None
+            trio.lowlevel.reschedule(task)
+
+    def drain_later(self, outbox: "Outbox") -> None:
+        """Give `outbox` a task until its socket has taken everything."""
+        if self._nursery is not None:
+            self._nursery.start_soon(outbox.drain)
+
+    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Flush until cancelled."""
+        try:
+            async with trio.open_nursery() as self._nursery:
+                task_status.started()
+                while True:
+                    await self._round()
+        finally:
+            self._nursery = None
+
+    async def _round(self) -> None:
+        batch, self._dirty = self._dirty, []
+        for count, outbox in enumerate(batch, 1):
+            outbox.flush()
+            if not count % _FLUSH_BATCH:
+                await trio.lowlevel.checkpoint()
+        if self._dirty:
+            await trio.lowlevel.checkpoint()
+        else:
+            await self._park()
+
+    async def _park(self) -> None:
+        self._parked = trio.lowlevel.current_task()
+
+        def abort(_: object) -> trio.lowlevel.Abort:
+            self._parked = None
+            return trio.lowlevel.Abort.SUCCEEDED
+
+        await trio.lowlevel.wait_task_rescheduled(abort)
+
+
+class Outbox(ABC):
+    """Base of everything that writes to one socket from many places.
+
+    `max_frames` and `max_bytes` bound what may wait; a single frame larger than `max_bytes` is
+    let through when nothing else waits. Subclasses say what a full queue (`overflowed`) and a
+    broken or stalled socket (`lost`) mean.
+    """
+
+    __slots__ = (
+        "_chunk",
+        "_chunk_frames",
+        "_dirty",
+        "_draining",
+        "_end_after",
+        "_flusher",
+        "_queue",
+        "_queued_bytes",
+        "_stalled_since",
+        "max_bytes",
+        "max_frames",
+        "timer_slot",
+        "transport",
+    )
+
+    def __init__(
+        self, transport: Transport, flusher: Flusher, max_frames: int, max_bytes: int
+    ) -> None:
+        self.transport = transport
+        self.max_frames = max_frames
+        self.max_bytes = max_bytes
+        self.timer_slot = 0
+        self._flusher = flusher
+        self._queue: list[bytes] = []
+        self._queued_bytes = 0  # of _queue and _chunk together
+        self._chunk: memoryview | None = None
+        self._chunk_frames = 0
+        self._dirty = False
+        self._draining = False
+        self._end_after = False
+        self._stalled_since = NEVER
+
+    def send_bytes(self, frame: bytes) -> None:
+        """Queue one frame; never waits. Full: `overflowed`."""
+        if self._is_full(len(frame)):
+            self.flush()
+            if self._is_full(len(frame)):
+                self.overflowed()
+                return
+        self._put(frame)
+
+    def _put(self, frame: bytes) -> None:
+        self._queue.append(frame)
+        self._queued_bytes += len(frame)
+        if not self._dirty and not self._draining:
+            self._dirty = True
+            self._flusher.mark(self)
+
+    def _is_full(self, more: int) -> bool:
+        waiting = self._queued_bytes
+        return waiting > 0 and (
+            waiting + more > self.max_bytes
+            or len(self._queue) + self._chunk_frames >= self.max_frames
+        )
+
+    def drop_queued(self) -> None:
+        """Forget frames of which nothing has been sent yet."""
+        self._queue.clear()
+        self._queued_bytes = len(self._chunk) if self._chunk is not None else 0
+
+    def end_writing_after_queue(self) -> None:
+        """Close our direction once everything queued has been sent."""
+        self._end_after = True
+        if not self._dirty and not self._draining:
+            self._dirty = True
+            self._flusher.mark(self)
+
+    @property
+    def pending(self) -> bool:
+        """Whether anything still waits to be sent."""
+        return self._queued_bytes > 0 or self._dirty or self._draining
+
+    def flush(self) -> None:
+        """Send what the socket takes now; the rest goes to a task of its own."""
+        self._dirty = False
+        if self._draining:
+            return
+        try:
+            finished = self._send_queued()
+        except (OSError, trio.ClosedResourceError):
+            self._gone()
+            return
+        if not finished:
+            self._draining = True
+            self._flusher.drain_later(self)
+
+    async def drain(self) -> None:
+        """Keep writing until the queue is empty or the socket is gone."""
+        try:
+            while True:
+                await self.transport.wait_writable()
+                if self._send_queued():
+                    break
+            self._draining = False
+        except (OSError, trio.ClosedResourceError):
+            self._gone()
+        except Exception:
+            log.exception("writing to a client failed")
+            self._gone()
+
+    def _send_queued(self) -> bool:
+        """Write until the socket takes no more; tell whether everything is out."""
+        while True:
+            if self._chunk is None:
+                if not self._queue:
+                    break
+                self._next_chunk()
+            assert self._chunk is not None
+            taken = self.transport.try_send(self._chunk)
+            self._queued_bytes -= taken
+            self._flusher.traffic.bytes_out += taken
+            if taken < len(self._chunk):
+                self._chunk = self._chunk[taken:]
+                self._stall()
+                return False
+            self._chunk = None
+            self._chunk_frames = 0
+            self._stalled_since = NEVER
+        if self.transport.unsent:
+            self._stall()
+            return False
+        self._stalled_since = NEVER
+        if self._end_after:
+            self._end_after = False
+            self.transport.end_writing()
+        return True
+
+    def _next_chunk(self) -> None:
+        queue = self._queue
+        if self._queued_bytes <= _CHUNK_BYTES:
+            count = len(queue)
+        else:
+            count, size = 0, 0
+            while count < len(queue) and size < _CHUNK_BYTES:
+                size += len(queue[count])
+                count += 1
+        self._chunk = memoryview(queue[0] if count == 1 else b"".join(queue[:count]))
+        self._chunk_frames = count
+        del queue[:count]
+
+    def _stall(self) -> None:
+        if self._stalled_since == NEVER:
+            self._stalled_since = trio.current_time()
+            self.stalled()
+
+    def _gone(self) -> None:
+        self._queue.clear()
+        self._queued_bytes = 0
+        self._chunk = None
+        self._draining = False
+        self.lost()
+
+    @abstractmethod
+    def overflowed(self) -> None:
+        """The bounds are reached: this reader is too slow."""
+
+    @abstractmethod
+    def stalled(self) -> None:
+        """The socket takes no more for now; called once when that begins."""
+
+    @abstractmethod
+    def lost(self) -> None:
+        """The socket is broken or closed; nothing more can be sent."""

@@ -1,0 +1,219 @@
+"""The two byte streams to a client: a raw non-blocking socket, and TLS on top of one.
+
+Plain connections bypass Trio's stream layer: a read is one wait and one recv, a write one send
+(socket-facts.md measured it). TLS runs the standard library's SSLObject over memory buffers on
+the same socket, so that both offer the same `actors.outbox.Transport`.
+"""
+
+import contextlib
+import socket
+import ssl
+import struct
+from typing import Final
+
+import trio
+
+RECV_BYTES: Final = 64 * 1024
+# One shared buffer: a read is copied out of it before anything else runs.
+_buffer: Final = bytearray(RECV_BYTES)
+_view: Final = memoryview(_buffer)
+_ABORT: Final = struct.pack("ii", 1, 0)  # SO_LINGER: on, 0 s
+
+
+class PlainTransport:
+    """A connected, non-blocking socket; owns it."""
+
+    __slots__ = ("_sock", "closed")
+
+    secure = False
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._sock = sock
+        self.closed = False
+
+    async def recv(self) -> bytes:
+        """The next bytes; b"" at the end of the stream, however it came about."""
+        while not self.closed:
+            try:
+                await trio.lowlevel.wait_readable(self._sock)
+                if self.closed:
+                    break
+                return bytes(_view[: self._sock.recv_into(_buffer)])
+            except (BlockingIOError, InterruptedError):
+                continue
+            except (OSError, trio.ClosedResourceError):
+                break
+        await trio.lowlevel.checkpoint()
+        return b""
+
+    def try_send(self, data: bytes | memoryview) -> int:
+        """Bytes the kernel took, 0 if it takes none now. OSError if the connection is broken."""
+        try:
+            return self._sock.send(data)
+        except (BlockingIOError, InterruptedError):
+            return 0
+
+    @property
+    def unsent(self) -> bool:
+        """A plain socket keeps nothing back."""
+        return False
+
+    async def wait_writable(self) -> None:
+        """Wait until the kernel takes more. trio.ClosedResourceError if we close meanwhile."""
+        if self.closed:
+            raise trio.ClosedResourceError
+        await trio.lowlevel.wait_writable(self._sock)
+
+    def end_writing(self) -> None:
+        """Send FIN; the peer may still send."""
+        if not self.closed:
+            try:
+                self._sock.shutdown(socket.SHUT_WR)
+            except OSError:
+                self.close()
+
+    def close(self) -> None:
+        """Close and wake every waiter."""
+        if not self.closed:
+            self.closed = True
+            trio.lowlevel.notify_closing(self._sock)
+            self._sock.close()
+
+    def abort(self) -> None:
+        """Close with a reset, dropping what the kernel still holds."""
+        if not self.closed:
+            with contextlib.suppress(OSError):
+                self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _ABORT)
+            self.close()
+
+
+class TlsTransport:
+    """TLS over a PlainTransport. `handshake` must have returned before anything else is used."""
+
+    __slots__ = ("_incoming", "_outgoing", "_pending", "_plain", "_tls")
+
+    secure = True
+
+    def __init__(self, plain: PlainTransport, context: ssl.SSLContext) -> None:
+        self._plain = plain
+        self._incoming = ssl.MemoryBIO()
+        self._outgoing = ssl.MemoryBIO()
+        self._pending: memoryview | None = None
+        self._tls = context.wrap_bio(self._incoming, self._outgoing, server_side=True)
+
+    @property
+    def closed(self) -> bool:
+        """Whether we have closed."""
+        return self._plain.closed
+
+    async def handshake(self) -> bool:
+        """Agree on keys; False if the peer does not speak TLS or goes away. No timeout."""
+        while True:
+            try:
+                self._tls.do_handshake()
+                return await self._flushed()
+            except ssl.SSLWantReadError:
+                if not await self._flushed() or not await self._fill():
+                    return False
+            except (ssl.SSLError, OSError):
+                self._try_alert()
+                return False
+
+    async def recv(self) -> bytes:
+        """The next decrypted bytes; b"" at the end, be it closed properly or cut off."""
+        while True:
+            try:
+                data = self._tls.read(RECV_BYTES)
+                if data:
+                    return data
+            except ssl.SSLWantReadError:
+                # Reading may have produced an answer of its own (a key update).
+                self._try_alert()
+                if await self._fill():
+                    continue
+            except (ssl.SSLError, OSError):
+                pass
+            await trio.lowlevel.checkpoint()
+            return b""
+
+    def try_send(self, data: bytes | memoryview) -> int:
+        """Bytes encrypted and taken over, 0 while earlier ones still wait in here."""
+        if not self._flush():
+            return 0
+        try:
+            taken = self._tls.write(data[:RECV_BYTES])
+        except ssl.SSLWantReadError:
+            return 0
+        self._flush()
+        return taken
+
+    @property
+    def unsent(self) -> bool:
+        """Whether encrypted bytes wait for the socket."""
+        return self._pending is not None or self._outgoing.pending > 0
+
+    async def wait_writable(self) -> None:
+        """Wait until the socket takes more."""
+        await self._plain.wait_writable()
+
+    def end_writing(self) -> None:
+        """Send TLS's own goodbye and FIN."""
+        # Fails as long as the peer's goodbye has not come; ours is written all the same.
+        with contextlib.suppress(ssl.SSLError, OSError):
+            self._tls.unwrap()
+        self._try_alert()
+        self._plain.end_writing()
+
+    def close(self) -> None:
+        """Close the socket."""
+        self._plain.close()
+
+    def abort(self) -> None:
+        """Close the socket with a reset."""
+        self._plain.abort()
+
+    async def _fill(self) -> bool:
+        """Read ciphertext from the socket; False at its end."""
+        data = await self._plain.recv()
+        if data:
+            self._incoming.write(data)
+        else:
+            self._incoming.write_eof()
+        return bool(data)
+
+    async def _flushed(self) -> bool:
+        try:
+            while not self._flush():
+                await self._plain.wait_writable()
+        except (OSError, trio.ClosedResourceError):
+            return False
+        return True
+
+    def _try_alert(self) -> None:
+        try:
+            self._flush()
+        except OSError:
+            self._plain.close()
+
+    def _flush(self) -> bool:
+        """Write ciphertext as far as the socket takes it; True when none is left."""
+        while True:
+            if self._pending is None:
+                if not self._outgoing.pending:
+                    return True
+                self._pending = memoryview(self._outgoing.read())
+            taken = self._plain.try_send(self._pending)
+            if taken < len(self._pending):
+                self._pending = self._pending[taken:]
+                return False
+            self._pending = None
+
+
+def tls_context(certificate: str, key: str) -> ssl.SSLContext:
+    """A server context for the PEM files `certificate` (with its chain) and `key`."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.options |= ssl.OP_NO_RENEGOTIATION | ssl.OP_NO_COMPRESSION
+    context.set_alpn_protocols(["http/1.1"])
+    context.load_cert_chain(certificate, key)
+    return context
