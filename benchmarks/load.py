@@ -46,8 +46,10 @@ class Load:
 
 @dataclass(frozen=True, kw_only=True)
 class Result:
-    """What one run measured: counts and latencies inside the window, totals over everything.
+    """What one run measured: counts inside the window, totals over everything.
 
+    Latencies are of the requests sent before the window's end and answered after its start, so
+    that those too slow to be answered inside it are not left out.
     `refusals` are error replies, `lost` closed connections, `unanswered` requests without a
     reply 15 s after the end. `cpu_s` is the generator's own CPU time inside the window.
     """

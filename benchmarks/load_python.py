@@ -161,7 +161,9 @@ class Loader:
             self.window.counts[kind] += 1
         if kind not in ("success", "error"):
             return
-        if kind == "success" and inside:
+        # Nothing is sent after the window, so the slowest requests, answered only while
+        # draining, count in the latencies too.
+        if kind == "success" and 0 < self.window.start <= now:
             self.window.samples_s.append(now - conn.sent_at)
         if kind == "error" and not self.first_refusal:
             self.first_refusal = payload[:255].decode(errors="replace")

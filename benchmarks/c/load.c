@@ -152,7 +152,9 @@ static void answered(struct conn *c, int kind, const char *payload, size_t lengt
     if (kind == SUCCESS) {
         successes++;
         window_successes += inside;
-        if (inside) record(now - c->sent_ns);
+        /* Nothing is sent after the window, so the slowest requests, answered only while
+           draining, count in the latencies too. */
+        if (now >= window_from) record(now - c->sent_ns);
     } else {
         refusals++;
         window_refusals += inside;

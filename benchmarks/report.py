@@ -1,0 +1,130 @@
+"""The figures of a run as Markdown tables, and the targets they are held against."""
+
+import os
+import platform
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+
+from benchmarks.calibrate import Ceiling
+from benchmarks.house import House
+from benchmarks.idle import Idle
+from benchmarks.transfers import Group, Row
+
+BEGIN = "<!-- measured: written by `python -m benchmarks --write`, do not edit -->"
+END = "<!-- end of measured -->"
+_HEAD = (
+    *("system", "clients", "transfers/s", "p50 ms", "p99 ms"),
+    *("cores: server", "PostgreSQL", "generator"),
+)
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A Markdown table; every column but the first is set flush right."""
+    rule = ["---", *["---:"] * (len(head) - 1)]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in (head, rule, *rows))
+
+
+def machine(house: House) -> str:
+    """Where and on what the figures were taken."""
+    return (
+        f"{os.cpu_count()} cores ({_processor()}), {platform.system()} {platform.release()}, "
+        f"Python {platform.python_version()}, PostgreSQL {house.postgres.version()}, "
+        f"commit {_commit()}. Load generator in {'C' if house.generator.in_c else 'Python'}."
+    )
+
+
+def disk(house: House) -> str:
+    """What one durable commit of one row costs, with each disk of the run."""
+    costs = []
+    for delay_us in house.delays_us:
+        house.postgres.delay_fsync(delay_us)
+        costs.append(f"{_disk(delay_us)} {house.postgres.commit_us() / 1000:.2f} ms")
+    house.postgres.delay_fsync(0)
+    return f"One durable commit of one row (median): {', '.join(costs)}."
+
+
+def transfers(rows: Sequence[Row]) -> str:
+    """One table a group; pgbench's clients are database connections."""
+    parts = []
+    for hot, delay_us in dict.fromkeys((row.hot, row.delay_us) for row in rows):
+        same = [row for row in rows if (row.hot, row.delay_us) == (hot, delay_us)]
+        accounts = "One hot account" if hot else "Uniform accounts"
+        cells = [_cells(row) for row in sorted(same, key=lambda row: (row.system, row.clients))]
+        parts.append(f"### {accounts}, {_disk(delay_us)}\n\n{table(_HEAD, cells)}")
+    return "\n\n".join(parts)
+
+
+def _cells(row: Row) -> list[str]:
+    figures = [f"{row.rate:,.0f}", f"{row.p50_us / 1000:.2f}", f"{row.p99_us / 1000:.2f}"]
+    if not row.server_cores:
+        return [row.system, str(row.clients), *figures, "", "", ""]
+    cores = (row.server_cores, row.postgres_cores, row.generator_cores)
+    return [row.system, f"{row.clients:,}", *figures, *(f"{share:.2f}" for share in cores)]
+
+
+def pools(tried: Sequence[tuple[Group, float]]) -> str:
+    """The sweep that chose the conventional server's pool."""
+    cells = [
+        [
+            f"{'hot' if group.hot else 'uniform'}, {_disk(group.delay_us)}",
+            str(group.pool),
+            f"{rate:,.0f}",
+        ]
+        for group, rate in tried
+    ]
+    return table(("conventional server, 64 sockets", "pool", "transfers/s"), cells)
+
+
+def ceilings(found: Sequence[Ceiling]) -> str:
+    """The generator against a server that does nothing."""
+    cells = [
+        [
+            f"{c.connections:,}",
+            f"{c.rate:,.0f}",
+            f"{c.p99_us / 1000:.2f}",
+            f"{c.generator_cores:.2f}",
+        ]
+        for c in found
+    ]
+    return table(
+        ("sockets to the null server", "round trips/s", "p99 ms", "generator cores"), cells
+    )
+
+
+def idle(found: Sequence[Idle]) -> str:
+    """Memory per idle connection."""
+    cells = [
+        [i.system, f"{i.connections:,}", f"{i.bytes_each / 1024:.1f}", f"{i.accept_s:.1f}"]
+        for i in found
+    ]
+    return table(("system", "connections", "KiB each", "accepted in s"), cells)
+
+
+def write(path: Path, sections: str) -> None:
+    """Replace the measured part of the file, keeping what stands around it."""
+    text = path.read_text() if path.exists() else f"# Benchmarks\n\n{BEGIN}\n{END}\n"
+    before, _, rest = text.partition(BEGIN)
+    _, _, after = rest.partition(END)
+    path.write_text(f"{before}{BEGIN}\n\n{sections}\n\n{END}{after}")
+
+
+def _disk(delay_us: int) -> str:
+    return f"{delay_us / 1000:g} ms added to every fsync" if delay_us else "disk as it is"
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.machine()
+    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(names, platform.machine())
+
+
+def _commit() -> str:
+    command = ["git", "rev-parse", "--short", "HEAD"]
+    done = subprocess.run(
+        command, capture_output=True, text=True, check=False, cwd=Path(__file__).parent
+    )
+    return done.stdout.strip() or "unknown"
