@@ -45,7 +45,7 @@ class Account:
         "staged_sequence",
     )
 
-    def __init__(  # one argument a column of accounts and balances
+    def __init__(  # noqa: PLR0917  # one argument a column of accounts and balances
         self,
         account_id: int,
         key: AccountKey,

@@ -8,11 +8,8 @@ from collections.abc import Sequence
 from enum import Enum
 from typing import Protocol
 
-import msgspec
-
-from domain.identity import Agent, CodeSession, Person, Profile, Purpose, Reason, Surface
-from domain.identity.tokens import VerificationToken
-from domain.identity.windows import Lockout
+from domain.identity import Agent, Person, Profile, Reason, VerificationToken
+from domain.identity.proofs import ProofChange, Proofs
 
 
 class StoreUnavailable(Exception):
@@ -63,29 +60,6 @@ class UserStore(Protocol):
     async def save_agent(self, agent: Agent) -> Reason | None:
         """Create or replace the agent profile of `agent.user_id`."""
         ...
-
-
-CodeKey = tuple[Surface, Purpose]
-
-
-class Proofs(msgspec.Struct):
-    """What one person is in the middle of proving, as read from storage."""
-
-    sessions: dict[CodeKey, CodeSession]
-    attempts: dict[str, Lockout]
-
-
-class ProofChange(msgspec.Struct, frozen=True, gc=False, kw_only=True):
-    """What one step changes, written in one transaction.
-
-    A session of None ends the code of its key. `person` goes with the step when it changed too
-    (the TOTP step that was used).
-    """
-
-    sessions: dict[CodeKey, CodeSession | None] = {}
-    attempts: dict[str, Lockout] = {}
-    token: VerificationToken | None = None
-    person: Person | None = None
 
 
 class ProofStore(Protocol):

@@ -7,7 +7,7 @@ hand to the journal, wait for the commit.
 from actors.account import Account, Accounts
 from actors.batch import Command
 from actors.journal import Journal
-from domain.ledger import AccountKey, Intent, Recorded, Refusal, decide
+from domain.ledger import AccountKey, Intent, Recorded, Refusal, decide, may_overdraw
 
 
 class Ledger:
@@ -24,7 +24,8 @@ class Ledger:
         same: its outcome is found by its idempotency key or receipt. Raises what storage raises
         while an account cannot be recovered, and what `intent.effects` raised.
         """
-        while missing := self._look_up(intent, accounts := {}):
+        accounts: dict[AccountKey, Account] = {}
+        while missing := self._look_up(intent, accounts):
             refusal = await self._bring(intent, accounts, missing)
             if refusal is not None:
                 return refusal
@@ -56,10 +57,13 @@ class Ledger:
     async def _bring(
         self, intent: Intent, found: dict[AccountKey, Account], missing: list[AccountKey]
     ) -> Refusal | None:
-        """Recover what is missing; open missing destinations, unless the intent is refused."""
+        """Recover what is missing; open the platform's accounts, and missing destinations unless
+        the intent is refused."""
         absent: list[AccountKey] = []
         for key in missing:
             account = await self.accounts.get(key)
+            if account is None and may_overdraw(key):
+                account = await self.accounts.open(key)
             if account is None:
                 absent.append(key)
             else:

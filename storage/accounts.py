@@ -32,7 +32,7 @@ _OPEN: Final = """
 WITH fresh AS (
     INSERT INTO accounts (id, owner_id, asset, purpose, chain, provider, mode, number, created_us)
     SELECT id, %(owner)s, %(asset)s, %(purpose)s, %(chain)s, %(provider)s, %(mode)s,
-           COALESCE(%(number)s, %(prefix)s || lpad(id::text, 5, '0')), %(created_us)s
+           COALESCE(%(number)s, %(prefix)s || id), %(created_us)s
     FROM nextval('account_ids') AS id
     ON CONFLICT (owner_id, asset, purpose, chain, provider, mode) DO NOTHING
     RETURNING id

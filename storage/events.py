@@ -11,8 +11,7 @@ _NEWEST: Final = "SELECT COALESCE(max(id), 0) FROM events WHERE feed = %s"
 _FORGOTTEN: Final = "SELECT forgotten FROM event_horizon"
 _PURGE: Final = """
 WITH old AS (
-    DELETE FROM events WHERE id IN (
-        SELECT id FROM events WHERE recorded_us < %s ORDER BY id LIMIT 10000) RETURNING id
+    DELETE FROM events WHERE recorded_us < %s RETURNING id
 ), horizon AS (
     UPDATE event_horizon SET forgotten = (SELECT max(id) FROM old)
     WHERE EXISTS (SELECT FROM old)
@@ -40,6 +39,6 @@ class PostgresEvents:
         return int(row[0]) if row else 0
 
     async def purge(self, before_us: int) -> int:
-        """Forget up to 10,000 events recorded before `before_us`; how many went."""
+        """Forget events recorded before `before_us`; how many went."""
         row = await self._pool.fetch_one(_PURGE, [before_us])
         return int(row[0]) if row else 0

@@ -9,7 +9,6 @@ from psycopg.types.numeric import Int8
 
 from actors.batch import Batch, Counters
 from actors.journal import Fenced, NotCommitted, OutcomeUnknown, RowConflict, WriterState
-from domain.hashchain import GENESIS
 from storage.arrays import Blobs, Int8s, Texts, register
 from storage.driver import TrioConnection
 from storage.writes import write
@@ -20,10 +19,13 @@ log = structlog.get_logger(__name__)
 WRITER_LOCK: Final = 0x6461667461
 COMMIT_DEADLINE: Final = 30.0  # seconds; past it the connection is given up, the outcome unknown
 
+# The batch statement joins arrays to primary keys: never by reading a whole table.
 _SETTINGS: Final = """
-SET plan_cache_mode = force_generic_plan;
-SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off;
-SET application_name = 'daftari writer'
+SELECT set_config(name, value, false)
+FROM (VALUES ('plan_cache_mode', 'force_generic_plan'), ('enable_seqscan', 'off'),
+             ('enable_hashjoin', 'off'), ('enable_mergejoin', 'off'),
+             ('enable_bitmapscan', 'off'), ('enable_material', 'off'),
+             ('application_name', 'daftari writer')) AS settings (name, value)
 """
 _HOLDERS: Final = """
 SELECT pg_terminate_backend(pid) FROM pg_locks
@@ -31,18 +33,17 @@ WHERE locktype = 'advisory' AND granted AND pid <> pg_backend_pid()
   AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
   AND (classid::bigint << 32) | objid::bigint = %s
 """
-_TAKE_OVER: Final = "UPDATE writer SET epoch = epoch + 1 RETURNING epoch, batch"
-_LAST: Final = """
-SELECT COALESCE((SELECT max(id) FROM journals), 0),
-       COALESCE((SELECT max(id) FROM entries), 0),
-       COALESCE((SELECT max(id) FROM events), 0),
-       COALESCE((SELECT max(receipt) FROM journals), 0),
-       (SELECT recorded_us FROM journals ORDER BY id DESC LIMIT 1),
-       (SELECT hash FROM journals ORDER BY id DESC LIMIT 1)
+_TAKE_OVER: Final = """
+UPDATE writer SET epoch = epoch + 1
+RETURNING epoch, batch, last_journal, last_entry, last_event, last_receipt, last_us, last_hash
 """
 _COMMIT: Final = """
 WITH fence AS (
-    UPDATE writer SET batch = %(batch)b WHERE epoch = %(epoch)b RETURNING 1
+    UPDATE writer
+    SET batch = %(batch)b, last_journal = %(last_journal)b, last_entry = %(last_entry)b,
+        last_event = %(last_event)b, last_receipt = %(last_receipt)b, last_us = %(now)b,
+        last_hash = %(last_hash)b
+    WHERE epoch = %(epoch)b RETURNING 1
 ), journal AS (
     INSERT INTO journals (id, batch, kind, receipt, initiator, ref, description, fees, quote_id,
                           occurred_us, recorded_us, first_entry, entry_count, hash)
@@ -115,7 +116,7 @@ class PostgresJournal:
             self._connection = await TrioConnection.connect(self._dsn)
             register(self._connection)
             return await self._take_over(self._connection, expected_epoch)
-        except psycopg.Error as error:
+        except psycopg.OperationalError as error:
             raise NotCommitted(str(error)) from error
 
     async def _take_over(self, connection: TrioConnection, expected: int | None) -> WriterState:
@@ -124,17 +125,8 @@ class PostgresJournal:
         await connection.execute("SELECT pg_advisory_lock(%s)", [WRITER_LOCK])
         await _same_epoch(connection, expected)
         await connection.execute(_SETTINGS)
-        epoch, batch = await _row(connection, _TAKE_OVER)
-        journal, entry, event, receipt, recorded_us, hash_ = await _row(connection, _LAST)
-        counters = Counters(
-            journal,
-            entry,
-            event,
-            max(receipt, Counters().receipt),
-            recorded_us or 0,
-            hash_ or GENESIS,
-        )
-        return WriterState(epoch, batch, counters)
+        epoch, batch, *last = await _row(connection, _TAKE_OVER)
+        return WriterState(epoch, batch, Counters(*last))
 
     async def commit(self, batch: Batch, epoch: int) -> None:
         connection = self._connection
@@ -196,6 +188,11 @@ def _params(batch: Batch, epoch: int) -> dict[str, Any]:
         "batch": Int8(batch.number),
         "epoch": Int8(epoch),
         "now": Int8(batch.counters.recorded_us),
+        "last_journal": Int8(batch.counters.journal_id),
+        "last_entry": Int8(batch.counters.entry_id),
+        "last_event": Int8(batch.counters.event_id),
+        "last_receipt": Int8(batch.counters.receipt),
+        "last_hash": batch.counters.hash,
         "accounts": Int8(len(balances)),
         "closings": Int8(len(batch.closed)),
     }

@@ -2,13 +2,19 @@
 -- are microseconds since the epoch. No foreign keys here: they halve the throughput, and
 -- `app.py verify` proves what they would.
 
--- One row: who may write, and the last batch that landed (storage-facts.md, "Fencing").
+-- One row: who may write, the last batch that landed, and the last numbers given out.
 CREATE TABLE writer (
-    one   boolean PRIMARY KEY DEFAULT true CHECK (one),
-    epoch bigint NOT NULL,
-    batch bigint NOT NULL
+    one          boolean PRIMARY KEY DEFAULT true CHECK (one),
+    epoch        bigint NOT NULL DEFAULT 0,
+    batch        bigint NOT NULL DEFAULT 0,
+    last_journal bigint NOT NULL DEFAULT 0,
+    last_entry   bigint NOT NULL DEFAULT 0,
+    last_event   bigint NOT NULL DEFAULT 0,
+    last_receipt bigint NOT NULL DEFAULT 100000,
+    last_us      bigint NOT NULL DEFAULT 0,
+    last_hash    bytea NOT NULL DEFAULT decode(repeat('00', 32), 'hex')
 ) WITH (fillfactor = 10);
-INSERT INTO writer (epoch, batch) VALUES (0, 0);
+INSERT INTO writer (one) VALUES (true);
 
 CREATE SEQUENCE account_ids START 100001;
 
@@ -95,12 +101,13 @@ CREATE INDEX idempotency_age ON idempotency (recorded_us);
 
 -- What a person, or a topic, is owed: read again by whoever resumes from an offset.
 CREATE TABLE events (
-    id          bigint PRIMARY KEY,          -- the offset
     feed        text NOT NULL,
+    id          bigint NOT NULL,             -- the offset
     body        bytea NOT NULL,
-    recorded_us bigint NOT NULL
+    recorded_us bigint NOT NULL,
+    PRIMARY KEY (feed, id)
 );
-CREATE INDEX events_feed ON events (feed, id);
+CREATE INDEX events_age ON events USING brin (recorded_us);
 
 -- The database proves for itself that no journal is unbalanced. All entries of a journal are
 -- inserted by one statement, so the check can look at what that statement inserted.
