@@ -73,7 +73,7 @@ def read_migrations(directory: Path) -> list[Migration]:
     migrations = [_read(path) for path in sorted(directory.glob("*.sql"))]
     for expected, migration in enumerate(migrations, start=1):
         if migration.number != expected:
-            raise MigrationError(f"expected migration {expected:04d}, found {migration.name}")
+            raise MigrationError(f"migration {expected:04d} is next, found {migration.name}")
     return migrations
 
 

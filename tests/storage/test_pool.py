@@ -1,0 +1,172 @@
+"""The pool: bounded, translating, self-healing."""
+
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+
+import psycopg
+import pytest
+import trio
+
+from storage.driver import TrioConnection
+from storage.errors import ConstraintViolation, StorageError, Unavailable, UniqueViolation
+from storage.pool import Pool
+
+
+@pytest.fixture
+async def pool(empty_dsn: str) -> AsyncIterator[Pool]:
+    async with Pool.opened(empty_dsn) as opened:
+        yield opened
+
+
+async def _with_table(pool: Pool) -> None:
+    await pool.execute(
+        "CREATE TABLE shelf (id int CONSTRAINT shelf_id_key UNIQUE,"
+        " weight int CONSTRAINT shelf_weight_check CHECK (weight > 0))"
+    )
+
+
+async def _insert_in_one_transaction(pool: Pool, *ids: int) -> None:
+    async with pool.transaction() as connection:
+        for number in ids:
+            await connection.execute("INSERT INTO shelf VALUES (%s, 1)", (number,))
+
+
+async def _insert_then_fail(
+    block: AbstractAsyncContextManager[TrioConnection], number: int
+) -> None:
+    async with block as connection:
+        await connection.execute("INSERT INTO shelf VALUES (%s, 1)", (number,))
+        raise ZeroDivisionError
+
+
+@asynccontextmanager
+async def _savepoint(connection: TrioConnection) -> AsyncIterator[TrioConnection]:
+    async with connection.transaction():
+        yield connection
+
+
+async def _swallow_a_failure(pool: Pool) -> None:
+    async with pool.transaction() as connection:
+        with pytest.raises(psycopg.errors.DivisionByZero):
+            await connection.execute("SELECT 1/0")
+
+
+async def test_fetch_returns_every_row_with_python_values(pool: Pool) -> None:
+    rows = await pool.fetch("SELECT n, n::text FROM generate_series(1, %s) AS n", (3,))
+    assert rows == [(1, "1"), (2, "2"), (3, "3")]
+
+
+async def test_fetch_one_returns_none_without_a_row(pool: Pool) -> None:
+    assert await pool.fetch_one("SELECT 1 WHERE false") is None
+
+
+async def test_execute_counts_the_rows_touched(pool: Pool) -> None:
+    await _with_table(pool)
+    assert await pool.execute("INSERT INTO shelf SELECT generate_series(1, 4), 1") == 4
+
+
+async def test_a_duplicate_key_is_named_by_its_constraint(pool: Pool) -> None:
+    await _with_table(pool)
+    await pool.execute("INSERT INTO shelf VALUES (1, 1)")
+    with pytest.raises(UniqueViolation) as caught:
+        await pool.execute("INSERT INTO shelf VALUES (1, 1)")
+    assert caught.value.constraint == "shelf_id_key"
+
+
+async def test_a_failed_check_is_named_by_its_constraint(pool: Pool) -> None:
+    await _with_table(pool)
+    with pytest.raises(ConstraintViolation) as caught:
+        await pool.execute("INSERT INTO shelf VALUES (1, 0)")
+    assert caught.value.constraint == "shelf_weight_check"
+
+
+async def test_a_transaction_commits_whole_or_rolls_back_whole(pool: Pool) -> None:
+    await _with_table(pool)
+    await _insert_in_one_transaction(pool, 1)
+    with pytest.raises(UniqueViolation):
+        await _insert_in_one_transaction(pool, 2, 1)
+    assert await pool.fetch("SELECT id FROM shelf") == [(1,)]
+
+
+async def test_a_transaction_rolls_back_on_any_exception_of_the_block(pool: Pool) -> None:
+    await _with_table(pool)
+    with pytest.raises(ZeroDivisionError):
+        await _insert_then_fail(pool.transaction(), 1)
+    assert await pool.fetch("SELECT id FROM shelf") == []
+
+
+async def test_a_savepoint_inside_a_transaction_rolls_back_alone(pool: Pool) -> None:
+    await _with_table(pool)
+    async with pool.transaction() as connection:
+        await connection.execute("INSERT INTO shelf VALUES (1, 1)")
+        with pytest.raises(ZeroDivisionError):
+            await _insert_then_fail(_savepoint(connection), 2)
+    assert await pool.fetch("SELECT id FROM shelf") == [(1,)]
+
+
+async def test_a_transaction_whose_failure_was_swallowed_does_not_pass_as_committed(
+    pool: Pool,
+) -> None:
+    with pytest.raises(StorageError, match="rolled back"):
+        await _swallow_a_failure(pool)
+
+
+async def test_a_cancelled_caller_inside_commit_still_commits(pool: Pool) -> None:
+    """storage-facts.md: a cancelled COMMIT is ambiguous, so it is shielded."""
+    await _with_table(pool)
+    with trio.CancelScope() as scope:
+        async with pool.transaction() as connection:
+            await connection.execute("INSERT INTO shelf VALUES (1, 1)")
+            scope.cancel()
+    assert await pool.fetch("SELECT id FROM shelf") == [(1,)]
+
+
+async def test_an_exhausted_pool_refuses_in_time_and_serves_again(empty_dsn: str) -> None:
+    async with Pool.opened(empty_dsn, size=2, acquire_within_s=0.05) as pool:
+        async with pool.connection(), pool.connection():
+            with pytest.raises(Unavailable, match="no connection came free"):
+                await pool.fetch("SELECT 1")
+        assert await pool.fetch("SELECT 1") == [(1,)]
+
+
+async def test_the_pool_never_opens_more_sessions_than_its_size(empty_dsn: str) -> None:
+    most = 0
+    async with Pool.opened(empty_dsn, size=3) as pool, Pool.opened(empty_dsn, size=1) as watcher:
+
+        async def work() -> None:
+            nonlocal most
+            await pool.fetch("SELECT pg_sleep(0.01)")
+            rows = await watcher.fetch(
+                "SELECT count(*) FROM pg_stat_activity"
+                " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            )
+            most = max(most, rows[0][0])
+
+        async with trio.open_nursery() as nursery:
+            for _ in range(20):
+                nursery.start_soon(work)
+    assert most == 3
+
+
+async def test_sessions_the_server_ended_are_replaced_unnoticed(pool: Pool, empty_dsn: str) -> None:
+    async with Pool.opened(empty_dsn, size=1) as other:
+        async with pool.connection(), pool.connection(), pool.connection():
+            pass
+        await other.fetch(
+            "SELECT pg_terminate_backend(pid, 1000) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+    assert await pool.fetch("SELECT 1") == [(1,)]
+
+
+async def test_a_database_that_is_not_there_is_unavailable_at_once(empty_dsn: str) -> None:
+    with pytest.raises(Unavailable), trio.fail_after(2):
+        async with Pool.opened(f"{empty_dsn} host=/nonexistent"):
+            pass
+
+
+async def test_a_closed_pool_refuses(empty_dsn: str) -> None:
+    async with Pool.opened(empty_dsn) as pool:
+        pass
+    with pytest.raises(Unavailable, match="closed"):
+        await pool.fetch("SELECT 1")
