@@ -56,10 +56,7 @@ def user_id(text: str) -> int | None:
 def is_cashier_account(key: AccountKey) -> bool:
     """Whether the cashier shows this account: a wallet, no chain, its currencies (X-C09)."""
     return (
-        key.purpose == "WALLET"
-        and not key.chain
-        and not key.provider
-        and key.asset in CURRENCIES
+        key.purpose == "WALLET" and not key.chain and not key.provider and key.asset in CURRENCIES
     )
 
 

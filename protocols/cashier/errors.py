@@ -54,6 +54,7 @@ class Problem(StrEnum):
     IN_PROGRESS = "request in progress"
     UNAVAILABLE = "service temporarily unavailable"
     UNKNOWN_OUTCOME = "outcome unknown, retry with the same idempotency key"
+    STATEMENT_TOO_LONG = "too many transactions in this period, use get_ledgers"
     CONFLICT = "request conflicts with another one"
 
 

@@ -39,7 +39,7 @@ class Reply(Wire, frozen=True, kw_only=True):
     """What answers one request; `timestamp` is the server's time in Unix seconds."""
 
     type: Literal["success", "error"]
-    data: Success | Failure
+    data: Success | Failure | Raw  # Raw: saved under an idempotency key
     timestamp: int
     request_id: Raw | UnsetType = UNSET
 

@@ -1,0 +1,98 @@
+"""One request being carried out, and how its result is recorded with the money."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, Final, Literal
+
+import msgspec
+from msgspec import Raw
+
+from actors.ledger import Ledger
+from domain.events import Event
+from domain.ledger import Effects, Intent, Recorded, Refusal, Ticket
+from protocols.cashier.codec import encode
+from protocols.cashier.errors import Problem, Refused, of_refusal
+from protocols.cashier.wire.base import Failure, Success, Wire
+
+
+class Saved(Wire, frozen=True, kw_only=True):
+    """What is kept under an idempotency key: a reply without its time and its request's id."""
+
+    type: Literal["success", "error"]
+    data: Raw
+
+
+_saved: Final = msgspec.json.Decoder(Saved).decode
+
+
+def save(body: Success | Failure) -> bytes:
+    """The bytes kept for a repeat."""
+    data = Raw(encode(body))
+    return encode(Saved(type="success" if isinstance(body, Success) else "error", data=data))
+
+
+def load(outcome: bytes) -> Saved:
+    """What was kept."""
+    return _saved(outcome)
+
+
+class Call:
+    """Who asks, by which idempotency key if any, and whether the journal has kept the outcome."""
+
+    __slots__ = ("journaled", "ticket", "user_id")
+
+    def __init__(self, user_id: int, ticket: Ticket | None = None) -> None:
+        self.user_id = user_id
+        self.ticket = ticket
+        self.journaled = False
+
+    async def record(self, ledger: Ledger, intent: Intent, recording: "Recording") -> Success:
+        """Record `intent`, whose `effects` are the recording's, and return the reply.
+
+        Raises Refused; what storage raises passes through.
+        """
+        result = await ledger.record(intent)
+        if isinstance(result, Refusal):
+            if result is Refusal.CONFLICT:
+                raise Refused(recording.on_conflict)
+            raise Refused(of_refusal(result))
+        self.journaled = self.ticket is not None
+        return recording.reply()
+
+
+class Recording:
+    """What goes into the journal's transaction beside the postings, and the reply to come of it.
+
+    `render` makes the reply from the numbers the journal got; `events` are those people are
+    owed; `changes` must each find their row, else the request is refused with `on_conflict`.
+    """
+
+    __slots__ = ("_changes", "_events", "_keep", "_render", "_reply", "on_conflict")
+
+    def __init__(
+        self,
+        call: Call,
+        render: Callable[[Recorded], Success],
+        events: Callable[[Recorded], tuple[Event, ...]] | None = None,
+        changes: Sequence[Any] = (),
+        on_conflict: Problem = Problem.CONFLICT,
+    ) -> None:
+        self._keep = call.ticket is not None
+        self._render = render
+        self._events = events
+        self._changes = tuple(changes)
+        self._reply: Success | None = None
+        self.on_conflict = on_conflict
+
+    def effects(self, recorded: Recorded) -> Effects:
+        """For Intent.effects; called again when the journal numbers its batch anew."""
+        reply = self._reply = self._render(recorded)
+        return Effects(
+            events=self._events(recorded) if self._events is not None else (),
+            changes=self._changes,
+            outcome=save(reply) if self._keep else b"",
+        )
+
+    def reply(self) -> Success:
+        """The reply of the journal as it was committed."""
+        assert self._reply is not None, "effects run before a commit is answered"
+        return self._reply

@@ -1,0 +1,26 @@
+"""Which handler answers which message type. A test compares this table with the vocabulary."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any, Final
+
+from protocols.cashier.calls import Call
+from protocols.cashier.handlers import accounts, conversion, fees_partners, statements
+from protocols.cashier.service import Cashier
+from protocols.cashier.wire.base import Success
+
+Handler = Callable[[Cashier, Call, Any], Awaitable[Success]]
+
+HANDLERS: Final[dict[str, Handler]] = {
+    "get_accounts": accounts.get_accounts,
+    "get_account_balance": accounts.get_account_balance,
+    "get_owner_summary": accounts.get_owner_summary,
+    "create_account": accounts.create_account,
+    "get_supported_currencies": accounts.get_supported_currencies,
+    "get_transaction_by_receipt": statements.get_transaction_by_receipt,
+    "get_account_statement": statements.get_account_statement,
+    "get_owner_statement": statements.get_owner_statement,
+    "get_ledgers": statements.get_ledgers,
+    "calculate_fee": fees_partners.calculate_fee,
+    "convert_and_transfer": conversion.convert_and_transfer,
+    "get_partners": fees_partners.get_partners,
+}

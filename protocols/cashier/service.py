@@ -1,0 +1,77 @@
+"""The cashier's parts, as app.py puts them together; handlers and sessions work with these."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+import trio
+
+from actors.clock import Clock
+from actors.feed import EventStore, Feeds
+from actors.idempotency import Idempotency
+from actors.ledger import Ledger
+from actors.ledger_reads import AccountReads, LedgerReads
+from domain.fx import Quote
+from domain.ledger import AccountKey
+from domain.money import units_of
+from domain.partners import Partners
+from protocols.cashier.errors import Problem, Refused
+from protocols.cashier.interfaces import Rates
+from protocols.cashier.register import Sessions
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What configuration may change (docs/configuration.md).
+
+    `messages_per_second` is the size of a connection's bucket and what refills it (X-C20).
+    `demo_balance` is the virtual balance of a DEMO account in units of USD (CASH-C17).
+    """
+
+    messages_per_second: int = 60
+    transfer_requires_verification: bool = False
+    demo_balance: int = units_of("10000")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cashier:
+    """Everything a request may need.
+
+    `unavailable`: the exceptions by which storage says that it is away; nothing was moved then.
+    """
+
+    clock: Clock
+    ledger: Ledger
+    accounts: AccountReads
+    reads: LedgerReads
+    rates: Rates
+    partners: Partners
+    idempotency: Idempotency
+    feeds: Feeds
+    events: EventStore
+    sessions: Sessions
+    unavailable: tuple[type[Exception], ...]
+    settings: Settings = Settings()
+    _opening: dict[AccountKey, trio.Lock] = field(default_factory=dict)
+
+    async def quote(self, one: str, other: str) -> Quote:
+        """The stored quote between two different assets."""
+        found = await self.rates.quote(one, other)
+        if found is None:
+            raise Refused(Problem.UNAVAILABLE)
+        return found
+
+    async def usd_quote(self, asset: str) -> Quote | None:
+        """The stored quote between `asset` and USD; None when it is USD itself."""
+        return None if asset == "USD" else await self.quote(asset, "USD")
+
+    @asynccontextmanager
+    async def opening(self, key: AccountKey) -> AsyncIterator[None]:
+        """One at a time: whether an account exists is found out before it is opened."""
+        lock = self._opening.setdefault(key, trio.Lock())
+        async with lock:
+            try:
+                yield
+            finally:
+                if not lock.statistics().tasks_waiting:
+                    del self._opening[key]

@@ -1,0 +1,221 @@
+"""One cashier socket: requests strictly in order, events as they are committed.
+
+The connection delivers the next message when `text` has returned, so replies keep the order of
+requests (CASH-C03); events are sent in between. Nothing here waits for the socket.
+"""
+
+from typing import Final, Literal
+
+import structlog
+import trio
+from msgspec import UNSET
+from websockets.frames import CloseCode
+
+from actors.connection import Connection
+from domain.events import Fact, person
+from domain.identity import Claims
+from domain.ledger import wallet
+from protocols.cashier import codec, events
+from protocols.cashier.calls import Call, Saved
+from protocols.cashier.dispatch import HANDLERS, Handler
+from protocols.cashier.errors import Problem, Refused, unknown_type
+from protocols.cashier.keyed import fingerprint, key_of, once
+from protocols.cashier.service import Cashier
+from protocols.cashier.wire.base import Envelope, Failure, Reply, Success, Wire
+
+log = structlog.get_logger(__name__)
+
+EXPIRED: Final = 4401  # close code of a token that has expired or was revoked (X-C26)
+_PAGE: Final = 100  # events replayed before the socket must have taken them
+_DRAIN_POLL: Final = 0.005  # seconds between looks at a socket that is taking a replay
+
+
+class Session:
+    """Implements actors.connection.Session for one person's socket.
+
+    `resume_from`: the offset the client has seen, None for a client that knows nothing of
+    offsets. The surface's register closes it when its token ends.
+    """
+
+    def __init__(
+        self, cashier: Cashier, connection: Connection, claims: Claims, resume_from: int | None
+    ) -> None:
+        self._cashier = cashier
+        self._connection = connection
+        self._claims = claims
+        self._resume_from = resume_from
+        self._seen = resume_from or 0  # offset of the last event replayed
+        self._feed = person(claims.user_id)
+        self._bucket = _Bucket(cashier.settings.messages_per_second)
+        self._live = False  # whether events are sent as they come
+        self._missed = False  # whether one came while earlier ones were being replayed
+        self._has_wallet = False
+        self.expires_at_s = claims.expires_at_s
+
+    @property
+    def claims(self) -> Claims:
+        """Whose token opened this socket."""
+        return self._claims
+
+    def end(self) -> None:
+        """The token has expired or was revoked."""
+        self._connection.close(EXPIRED, "token expired")
+
+    async def opened(self) -> None:
+        """`connected` first, then what a resuming client missed (CASH-005, X-C28)."""
+        self._cashier.sessions.add(self)
+        self._cashier.feeds.listen(self._feed, self._on_event)
+        try:
+            if self._resume_from is None:
+                self._live = True
+                self._greet(None)
+            else:
+                await self._resume()
+            await self._open_wallet()
+        except self._cashier.unavailable:
+            if not self._live:
+                self._connection.close(CloseCode.TRY_AGAIN_LATER, "storage is unavailable")
+
+    async def text(self, data: bytes) -> None:
+        """Answer one request."""
+        if self._cashier.clock.now_s() >= self.expires_at_s:
+            self.end()
+            return
+        envelope = codec.decode_envelope(data)
+        if not self._bucket.take(trio.current_time()):
+            self._reply(Failure(message=Problem.TOO_MANY_REQUESTS), envelope)
+        elif envelope is None:
+            self._reply(Failure(message=Problem.INVALID_FORMAT), None)
+        else:
+            self._reply(await self._answer(envelope), envelope)
+
+    async def binary(self, data: bytes) -> None:
+        """Refused; the socket lives (CASH-C64)."""
+        self._reply(Failure(message=Problem.INVALID_FORMAT), None)
+
+    def closed(self) -> None:
+        """Forget the socket."""
+        self._cashier.feeds.leave(self._feed, self._on_event)
+        self._cashier.sessions.discard(self)
+
+    # Requests
+
+    async def _answer(self, envelope: Envelope) -> Success | Failure | Saved:
+        """The body of the reply; whatever goes wrong, there is one (CASH-018)."""
+        handler = HANDLERS.get(envelope.type)
+        if handler is None:
+            return Failure(message=unknown_type(envelope.type))
+        request = codec.decode_data(envelope.type, envelope.data)
+        if request is None:
+            return Failure(message=Problem.INVALID_DATA)
+        try:
+            if not self._has_wallet:
+                await self._open_wallet()
+            return await self._carry_out(handler, envelope.type, request)
+        except Refused as refused:
+            return Failure(message=refused.text)
+        except self._cashier.unavailable:
+            return Failure(message=Problem.UNAVAILABLE)
+        except Exception:
+            log.exception("request failed", type=envelope.type, user_id=self._claims.user_id)
+            return Failure(message=Problem.INTERNAL)
+
+    async def _carry_out(self, handler: Handler, kind: str, request: Wire) -> Success | Saved:
+        cashier, user_id = self._cashier, self._claims.user_id
+        key = key_of(request)
+        if key is None:
+            return await handler(cashier, Call(user_id), request)
+
+        async def handle(call: Call) -> Success:
+            return await handler(cashier, call, request)
+
+        return await once(cashier.idempotency, user_id, key, fingerprint(kind, request), handle)
+
+    async def _open_wallet(self) -> None:
+        """A person's first cashier connection opens their USD account (CASH-C16)."""
+        key = wallet(self._claims.user_id, "USD")
+        if self._cashier.ledger.accounts.peek(key) is None:
+            await self._cashier.ledger.accounts.open(key)
+        self._has_wallet = True
+
+    def _reply(self, body: Success | Failure | Saved, envelope: Envelope | None) -> None:
+        """Send one reply; a saved one is sent as it was, at today's time."""
+        request_id = UNSET if envelope is None else envelope.request_id
+        reply = Reply(
+            type=_kind(body),
+            data=body.data if isinstance(body, Saved) else body,
+            timestamp=self._cashier.clock.now_s(),
+            request_id=request_id,
+        )
+        self._connection.send_text(codec.encode(reply))
+
+    # Events
+
+    def _greet(self, offset: int | None) -> None:
+        now_s = self._cashier.clock.now_s()
+        self._connection.send_text(events.connected(self._claims.user_id, now_s, offset))
+
+    def _on_event(self, offset: int, fact: Fact) -> None:
+        if self._live:
+            self._send_event(offset, fact)
+        else:
+            self._missed = True
+
+    def _send_event(self, offset: int, fact: Fact) -> None:
+        shown = None if self._resume_from is None else offset
+        frame = events.frame(fact, self._cashier.clock.now_s(), shown)
+        if frame is not None:
+            self._connection.send_text(frame)
+
+    async def _resume(self) -> None:
+        """Greet, then replay everything after the client's offset; live from then on."""
+        store = self._cashier.events
+        newest = await store.newest(self._feed)
+        self._greet(newest)
+        if self._seen < await store.forgotten() or self._seen > newest:
+            reason = "events after this offset are not kept"
+            now_s = self._cashier.clock.now_s()
+            self._connection.send_text(events.reload_required(reason, now_s, newest))
+            self._seen = newest
+        while self._connection.is_open:
+            self._missed = False
+            page = await store.since(self._feed, self._seen, _PAGE)
+            for offset, fact in page:
+                self._send_event(offset, fact)
+                self._seen = offset
+            if len(page) < _PAGE and not self._missed:
+                self._live = True
+                return
+            await self._taken()
+
+    async def _taken(self) -> None:
+        """Return once the socket has taken what was sent; a stalled one is closed meanwhile."""
+        await trio.lowlevel.checkpoint()
+        while self._connection.pending and self._connection.is_open:
+            await trio.sleep(_DRAIN_POLL)
+
+
+class _Bucket:
+    """As many messages as it holds at once, refilled by as many a second (X-C20); real time."""
+
+    __slots__ = ("_at", "_left", "_size")
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._left = float(size)
+        self._at = 0.0
+
+    def take(self, now: float) -> bool:
+        """Whether one more message fits at `now` seconds."""
+        self._left = min(float(self._size), self._left + (now - self._at) * self._size)
+        self._at = now
+        if self._left < 1:
+            return False
+        self._left -= 1
+        return True
+
+
+def _kind(body: Success | Failure | Saved) -> Literal["success", "error"]:
+    if isinstance(body, Saved):
+        return body.type
+    return "success" if isinstance(body, Success) else "error"
