@@ -1,0 +1,367 @@
+"""Mail submission: the codec, and the client against the sandbox's server and hostile ones."""
+
+import ssl
+import sys
+import threading
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from email.message import EmailMessage
+from functools import partial
+from ipaddress import ip_address
+
+import pytest
+import trio
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from actors.messenger import Again, Refused, Sent, Unknown
+from providers.sandbox import mail as sandbox_mail
+from providers.sandbox.fault import Fault
+from providers.sandbox.mail import MailServer
+from providers.sandbox.outbox import Outbox
+from providers.smtp import codec
+from providers.smtp.client import Mail, Timeouts
+from providers.smtp.codec import ReplyReader, Security, Settings
+from providers.smtp.wire import Reply
+
+NOW_US = 1_706_400_000_000_000
+SETTINGS = Settings(
+    "127.0.0.1",
+    0,
+    "no-reply@daftari.example",
+    "Daftari",
+    sandbox_mail.USERNAME,
+    sandbox_mail.PASSWORD,
+)
+QUICK = Timeouts(connect=2, reply=0.3)
+
+
+def client(settings: Settings, tls: ssl.SSLContext | None = None) -> Mail:
+    return Mail(
+        settings, now_us=lambda: NOW_US, nonce=lambda: "nonce", ssl_context=tls, timeouts=QUICK
+    )
+
+
+async def send(channel: Mail, to: str = "user@example.com", text: str = "Your code is 123456"):
+    return await channel.deliver(to, text, subject="Your code", code="123456")
+
+
+@asynccontextmanager
+async def mail_server(
+    fault: Fault | None = None, tls: ssl.SSLContext | None = None
+) -> AsyncIterator[tuple[Settings, Outbox]]:
+    outbox = Outbox(lambda: NOW_US)
+    server = MailServer(outbox, fault or Fault(lambda: NOW_US), tls=tls, slow_seconds=0.6)
+    async with trio.open_nursery() as nursery:
+        port = await nursery.start(lambda task_status: server.serve(task_status=task_status))
+        yield replace(SETTINGS, port=port), outbox
+        nursery.cancel_scope.cancel()
+
+
+@asynccontextmanager
+async def scripted_server(*replies: bytes) -> AsyncIterator[tuple[Settings, list[bytes]]]:
+    """Says the first reply, then one more for each thing it is told, then hangs up."""
+    heard: list[bytes] = []
+
+    async def talk(stream: trio.SocketStream) -> None:
+        async with stream:
+            for reply in replies:
+                await stream.send_all(reply)
+                heard.append(bytes(await stream.receive_some()))
+
+    async with trio.open_nursery() as nursery:
+        listeners = await nursery.start(partial(trio.serve_tcp, talk, 0, host="127.0.0.1"))
+        port = listeners[0].socket.getsockname()[1]
+        yield replace(SETTINGS, port=port, username=None, security=Security.PLAIN), heard
+        nursery.cancel_scope.cancel()
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory) -> tuple[ssl.SSLContext, ssl.SSLContext]:
+    """(server context, client context that trusts it and nothing else)."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "sandbox mail")])
+    now = datetime.now(UTC)
+    signed = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(minutes=5))
+        .not_valid_after(now + timedelta(hours=1))
+        .add_extension(
+            x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False
+        )
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    path = tmp_path_factory.mktemp("tls") / "both.pem"
+    path.write_bytes(
+        key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        )
+        + signed.public_bytes(serialization.Encoding.PEM)
+    )
+    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    server.load_cert_chain(path)
+    return server, ssl.create_default_context(
+        cadata=signed.public_bytes(serialization.Encoding.PEM).decode()
+    )
+
+
+# --- codec ---
+
+
+def composed(**change: str) -> EmailMessage | Refused:
+    given = {"to": "user@example.com", "subject": "Your code", "text": "Code: 123456"} | change
+    return codec.compose(
+        SETTINGS, given["to"], given["subject"], given["text"], nonce="n1", now_us=NOW_US
+    )
+
+
+def test_a_message_has_the_headers_of_an_automatic_one() -> None:
+    message = composed()
+    assert isinstance(message, EmailMessage)
+    assert message["From"] == "Daftari <no-reply@daftari.example>"
+    assert message["To"] == "user@example.com"
+    assert message["Subject"] == "Your code"
+    assert message["Message-ID"] == "<n1@daftari.example>"
+    assert message["Date"] == "Sun, 28 Jan 2024 00:00:00 +0000"
+    assert message["Auto-Submitted"] == "auto-generated"
+    assert message.get_content() == "Code: 123456\n"
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "",
+        "user",
+        "@example.com",
+        "user@",
+        "a@b@c",
+        "a b@example.com",
+        "a@example.com>\r\nRCPT TO:<b@example.com",
+        "a@example.com\nBcc: b@example.com",
+        "a,b@example.com",
+        "x" * 250 + "@example.com",
+    ],
+)
+def test_an_address_that_could_smuggle_anything_is_refused(address: str) -> None:
+    assert composed(to=address) == Refused("not an e-mail address")
+
+
+def test_a_subject_cannot_add_headers() -> None:
+    message = composed(subject="Paid\r\nBcc: b@example.com")
+    assert isinstance(message, EmailMessage)
+    assert message["Bcc"] is None
+    assert message["Subject"] == "Paid Bcc: b@example.com"
+
+
+def test_replies_are_cut_whole_out_of_any_pieces() -> None:
+    wire = b"220 hello\r\n250-one\r\n250-SIZE 10\r\n250 two\r\n354\r\n"
+    reader, replies = ReplyReader(), []
+    for byte in wire:
+        reader.feed(bytes([byte]))
+        while (reply := reader.take()) is not None:
+            replies.append(reply)
+    assert [reply.code for reply in replies] == [220, 250, 354]
+    assert b"".join(reply.raw for reply in replies) == wire
+    assert reader.is_empty
+
+
+def test_tls_is_required_everywhere_but_on_loopback() -> None:
+    assert replace(SETTINGS, host="smtp.example.com").requires_tls
+    assert not SETTINGS.requires_tls
+    assert not replace(SETTINGS, host="localhost").requires_tls
+    assert not replace(SETTINGS, host="::1").requires_tls
+    assert replace(SETTINGS, security=Security.STARTTLS).requires_tls
+    assert not replace(SETTINGS, host="smtp.example.com", security=Security.PLAIN).requires_tls
+
+
+def test_the_password_is_in_no_repr() -> None:
+    assert sandbox_mail.PASSWORD not in repr(SETTINGS)
+    assert "123456" not in repr(Reply(250, b"250 123456\r\n"))
+
+
+# --- client ---
+
+
+async def test_a_mail_reaches_the_outbox_with_subject_and_code() -> None:
+    async with mail_server() as (settings, outbox):
+        text = "Your code is 123456\n.\n.. dots and ünïcode ₿ survive"
+        assert await send(client(settings), text=text) == Sent("<nonce@daftari.example>")
+        (row,) = outbox.messages("USER@example.com")
+        assert (row.channel, row.to, row.subject) == ("email", "user@example.com", "Your code")
+        assert row.text == text
+        assert row.code == "123456"
+
+
+async def test_an_address_beyond_ascii_is_delivered_where_the_server_can() -> None:
+    async with mail_server() as (settings, outbox):
+        assert isinstance(await send(client(settings), to="jürgen@example.com"), Sent)
+        assert outbox.messages("jürgen@example.com")
+
+
+async def test_the_server_takes_mail_only_from_who_logged_in() -> None:
+    async with mail_server() as (settings, outbox):
+        assert await send(client(replace(settings, password="wrong"))) == Refused("smtp 535")
+        assert await send(client(replace(settings, username=None))) == Refused("smtp 530")
+        assert outbox.messages() == []
+
+
+async def test_a_server_that_is_down_was_sent_nothing() -> None:
+    """FW-07: the wallet says "Failed to generate OTP"."""
+    fault = Fault(lambda: NOW_US)
+    async with mail_server(fault) as (settings, outbox):
+        fault.set("down", times=1)
+        assert await send(client(settings)) == Refused("smtp 421", Again.LATER)
+        assert isinstance(await send(client(settings)), Sent)
+        assert len(outbox.messages()) == 1
+
+
+async def test_a_server_that_fails_the_message_sent_nothing() -> None:
+    fault = Fault(lambda: NOW_US)
+    async with mail_server(fault) as (settings, outbox):
+        fault.set("error", times=1)
+        assert await send(client(settings)) == Refused("smtp 554")
+        assert outbox.messages() == []
+
+
+async def test_silence_after_the_message_leaves_it_unknown() -> None:
+    fault = Fault(lambda: NOW_US)
+    async with mail_server(fault) as (settings, _):
+        fault.set("slow", times=1)
+        assert await send(client(settings)) == Unknown("smtp: timeout")
+
+
+async def test_nobody_listening_means_nothing_was_sent() -> None:
+    outcome = await send(client(replace(SETTINGS, port=1)))
+    assert outcome == Refused("smtp: connecting: closed", Again.NOW)
+
+
+async def test_starttls_protects_login_and_message(certificate) -> None:
+    server_tls, client_tls = certificate
+    async with mail_server(tls=server_tls) as (settings, outbox):
+        secure = replace(settings, security=Security.STARTTLS)
+        assert isinstance(await send(client(secure, client_tls)), Sent)
+        assert len(outbox.messages()) == 1
+
+
+async def test_a_certificate_that_is_not_trusted_ends_the_submission(certificate) -> None:
+    server_tls, _ = certificate
+    async with mail_server(tls=server_tls) as (settings, outbox):
+        secure = replace(settings, security=Security.STARTTLS)
+        assert await send(client(secure)) == Refused("smtp: talking: TLS failed", Again.NEVER)
+        assert outbox.messages() == []
+
+
+async def test_without_starttls_nothing_is_said_to_a_server_that_must_offer_it() -> None:
+    async with scripted_server(b"220 hi\r\n", b"250-me\r\n250 AUTH PLAIN\r\n") as (settings, heard):
+        stripped = replace(
+            settings, security=Security.STARTTLS, username="u", password="secret-password"
+        )
+        outcome = await send(client(stripped))
+        assert outcome == Refused("smtp: the server offers no STARTTLS")
+        assert b"AUTH" not in b"".join(heard)
+
+
+async def test_words_put_in_before_tls_begins_end_the_submission(certificate) -> None:
+    injected = b"220 go ahead\r\n250 injected\r\n"
+    async with scripted_server(b"220 hi\r\n", b"250 STARTTLS\r\n", injected) as (settings, _):
+        # A one-line EHLO reply offers nothing; the second line of a longer one does.
+        outcome = await send(client(replace(settings, security=Security.STARTTLS)))
+        assert outcome == Refused("smtp: the server offers no STARTTLS")
+    greeting = b"250-me\r\n250 STARTTLS\r\n"
+    async with scripted_server(b"220 hi\r\n", greeting, injected) as (settings, _):
+        outcome = await send(client(replace(settings, security=Security.STARTTLS)))
+        assert outcome == Refused("smtp: words before TLS")
+
+
+async def test_login_is_done_step_by_step_where_plain_is_not_offered() -> None:
+    replies = (
+        b"220 hi\r\n",
+        b"250-me\r\n250 AUTH LOGIN\r\n",
+        b"334 VXNlcm5hbWU6\r\n",
+        b"334 UGFzc3dvcmQ6\r\n",
+        b"235 in\r\n",
+        b"250 sender\r\n",
+        b"250 recipient\r\n",
+        b"354 go\r\n",
+        b"250 taken\r\n",
+        b"221 bye\r\n",
+    )
+    async with scripted_server(*replies) as (settings, heard):
+        named = replace(settings, username="user", password="word")
+        assert isinstance(await send(client(named)), Sent)
+        assert heard[1:4] == [b"AUTH LOGIN\r\n", b"dXNlcg==\r\n", b"d29yZA==\r\n"]
+
+
+HELLO = (b"220 hi\r\n", b"250 me\r\n")
+ENVELOPE = (b"250 ok\r\n", b"250 ok\r\n", b"354 go\r\n")
+
+
+@pytest.mark.parametrize(
+    ("replies", "expected"),
+    [
+        ((b"554 no\r\n",), Refused("smtp 554")),
+        ((*HELLO, b"250 ok\r\n", b"550 no such user\r\n"), Refused("smtp 550")),
+        ((*HELLO, b"250 ok\r\n", b"450 greylisted\r\n"), Refused("smtp 450", Again.LATER)),
+        ((*HELLO, b"421 bye\r\n"), Refused("smtp 421", Again.LATER)),
+        ((*HELLO, *ENVELOPE, b"552 too big\r\n"), Refused("smtp 552")),
+        ((*HELLO, *ENVELOPE, b"451 later\r\n"), Refused("smtp 451", Again.LATER)),
+        ((*HELLO, *ENVELOPE, b"250\r\n", b"221 bye\r\n"), Sent("<nonce@daftari.example>")),
+        ((*HELLO, *ENVELOPE, b"250 \xc3\xbc\r\n"), Sent("<nonce@daftari.example>")),
+        (HELLO, Refused("smtp: talking: closed", Again.NOW)),
+        ((*HELLO, *ENVELOPE), Unknown("smtp: closed")),
+        ((*HELLO, *ENVELOPE, b"354 what\r\n"), Unknown("smtp 354")),
+        ((b"hello?\r\n",), Refused("smtp: talking: timeout", Again.LATER)),
+        ((b"x" * 70_000,), Refused("smtp: SMTPException")),
+        ((b"220 hi\r\n", b"220 me again\r\n"), Refused("smtp: SMTPProtocolViolation")),
+    ],
+)
+async def test_every_way_a_server_can_end_it_has_its_outcome(
+    replies: tuple[bytes, ...], expected: object
+) -> None:
+    async with scripted_server(*replies) as (settings, _):
+        with trio.fail_after(5):
+            assert await send(client(settings)) == expected
+
+
+async def test_the_simulator_leaves_no_thread_behind() -> None:
+    def loops() -> list[Callable[[], None] | str]:
+        return [t.name for t in threading.enumerate() if "Trio thread" in t.name and _busy(t)]
+
+    async with mail_server() as (settings, _):
+        await send(client(settings))
+        idle = await trio.open_tcp_stream("127.0.0.1", settings.port)
+    async with idle:
+        with pytest.raises(OSError, match="all attempts to connect"):
+            await trio.open_tcp_stream("127.0.0.1", settings.port)
+    assert loops() == []
+
+
+def _busy(thread: threading.Thread) -> bool:
+    """Trio keeps idle worker threads; one that runs an event loop still has it in its stack."""
+    frame = sys._current_frames().get(thread.ident or 0)
+    while frame is not None:
+        if frame.f_code.co_name == "run_forever":
+            return True
+        frame = frame.f_back
+    return False
+
+
+async def test_neither_side_of_a_submission_logs_the_code_or_the_password(caplog) -> None:
+    """WOTP-C23: whatever the log level is."""
+    caplog.set_level("DEBUG")
+    async with mail_server() as (settings, outbox):
+        await send(client(settings), text="Your code is 918273")
+        assert outbox.messages()[0].code == "918273"
+    assert "918273" not in caplog.text
+    assert sandbox_mail.PASSWORD not in caplog.text
