@@ -1,7 +1,8 @@
 """`python -m benchmarks [PART …]`: measure, print the tables, and with --write keep them.
 
 Parts: `transfers` (ours, conventional server and pgbench in turns), `peers` (the same without
-ours), `calibrate` (the generator's ceiling), `idle` (memory per connection), `all`.
+ours), `calibrate` (the generator's ceiling), `journal` (the journal alone), `idle` (memory per
+connection), `growth` (1,000 against 1,000,000 accounts, and the start with them), `all`.
 """
 
 import argparse
@@ -10,23 +11,31 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-from benchmarks import calibrate, house, idle, report
+from benchmarks import calibrate, growth, house, idle, journal, report
 from benchmarks.house import QUICK, House, Plan
+from benchmarks.targets import Measured, verdicts
 from benchmarks.transfers import Comparison
 
-PARTS = ("calibrate", "transfers", "peers", "idle")
-ALL = ("calibrate", "transfers", "idle")
+ALL = ("calibrate", "transfers", "journal", "idle", "growth")
+PARTS = (*ALL, "peers")
 RESULTS = Path(__file__).parent / "RESULTS.md"
 
 
-def _part(name: str, shared: House) -> str:
+def _part(name: str, shared: House, measured: Measured) -> str:
     if name == "calibrate":
         return f"## Ceiling of the generator\n\n{report.ceilings(calibrate.measure(shared))}"
     if name in ("transfers", "peers"):
         comparison = Comparison(shared, with_ours=name == "transfers")
-        rows = report.transfers(comparison.run())
+        measured.transfers = comparison.run()
+        rows = report.transfers(measured.transfers)
         return f"## Transfers\n\n{rows}\n\n### Pool sweep\n\n{report.pools(comparison.pools)}"
-    return f"## Idle connections\n\n{report.idle(idle.measure(shared, with_ours=True))}"
+    if name == "journal":
+        return f"## The journal alone\n\n{report.journal(journal.measure(shared))}"
+    if name == "growth":
+        measured.growth = growth.measure(shared)
+        return f"## Growth and start\n\n{report.growth(measured.growth)}"
+    measured.idle = idle.measure(shared, with_ours=True)
+    return f"## Idle connections\n\n{report.idle(measured.idle)}"
 
 
 def _say(line: str) -> None:
@@ -56,9 +65,12 @@ def main() -> None:
     options = _options()
     parts = ALL if "all" in options.parts else options.parts
     started = time.monotonic()
+    measured = Measured()
     with house.opened(options.dir, _plan(options), _say) as shared:
         sections = [f"{report.machine(shared)} {report.disk(shared)}"]
-        sections += [_part(name, shared) for name in parts]
+        sections += [_part(name, shared, measured) for name in parts]
+    if found := verdicts(measured):
+        sections.insert(1, f"## Targets\n\n{report.targets(found)}")
     sections.append(f"The run took {(time.monotonic() - started) / 60:.1f} minutes.")
     text = "\n\n".join(sections)
     print(text)

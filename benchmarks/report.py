@@ -1,4 +1,4 @@
-"""The figures of a run as Markdown tables, and the targets they are held against."""
+"""The figures of a run as Markdown tables."""
 
 import os
 import platform
@@ -7,8 +7,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.calibrate import Ceiling
+from benchmarks.growth import Growth
 from benchmarks.house import House
 from benchmarks.idle import Idle
+from benchmarks.journal import Alone
+from benchmarks.targets import Verdict
 from benchmarks.transfers import Group, Row
 
 BEGIN = "<!-- measured: written by `python -m benchmarks --write`, do not edit -->"
@@ -99,6 +102,53 @@ def idle(found: Sequence[Idle]) -> str:
         for i in found
     ]
     return table(("system", "connections", "KiB each", "accepted in s"), cells)
+
+
+def journal(found: Sequence[Alone]) -> str:
+    """The journal without a server before it."""
+    cells = [
+        [
+            f"{'hot' if a.hot else 'uniform'}, {_disk(a.delay_us)}",
+            f"{a.askers:,}",
+            f"{a.rate:,.0f}",
+            f"{a.p50_us / 1000:.2f}",
+            f"{a.p99_us / 1000:.2f}",
+        ]
+        for a in found
+    ]
+    return table(("accounts", "askers", "transfers/s", "p50 ms", "p99 ms"), cells)
+
+
+def growth(found: Sequence[Growth]) -> str:
+    """The same load on ledgers of different size, and how long a start takes on each."""
+    cells = [
+        [
+            f"{g.accounts:,}",
+            f"{g.connections:,}",
+            f"{g.rate:,.0f}",
+            f"{g.p99_us / 1000:.2f}",
+            f"{g.listening_s:.2f}",
+            f"{g.served_s:.2f}",
+            f"{g.verify_s:.1f}",
+        ]
+        for g in found
+    ]
+    head = ("accounts", "sockets", "transfers/s", "p99 ms", "start to listening s")
+    return table((*head, "to first transfer s", "verify s"), cells)
+
+
+def targets(found: Sequence[Verdict]) -> str:
+    """Every target with its figure, met or not."""
+    cells = [
+        [
+            v.target,
+            f"{'≤' if v.at_most else '≥'} {v.wanted:,.10g} {v.unit}",
+            f"{v.measured:,.1f} {v.unit}",
+            "yes" if v.met else "NO",
+        ]
+        for v in found
+    ]
+    return table(("target", "wanted", "measured", "met"), cells)
 
 
 def write(path: Path, sections: str) -> None:

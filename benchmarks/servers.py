@@ -107,7 +107,8 @@ def conventional(
 def our_target(port: int, users: int) -> Target:
     """Create `users` funded sandbox users on our running server; all of them can be paid."""
     with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=30)) as connection:
-        made = [_create_user(connection) for _ in range(users)]
+        body = {"balances": {"USD": BALANCE}, "phone": None}
+        made = [_post(connection, "/sandbox/users", body) for _ in range(users)]
     return Target(
         name="daftari",
         port=port,
@@ -135,12 +136,24 @@ def new_secret() -> str:
     return secrets.token_hex(32)
 
 
-def _create_user(connection: http.client.HTTPConnection) -> dict[str, Any]:
-    body = json.dumps({"balances": {"USD": BALANCE}, "phone": None})
-    connection.request("POST", "/sandbox/users", body, {"Content-Type": "application/json"})
+def existing_target(port: int, payers: list[str], recipients: list[str]) -> Target:
+    """Users our running server has already: tokens for `payers`, who may pay `recipients`."""
+    with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=30)) as connection:
+        tokens = [_post(connection, "/sandbox/token", {"user": user})["token"] for user in payers]
+    return Target(
+        name="daftari",
+        port=port,
+        path=SOCKET_PATH,
+        credentials=list(zip(tokens, payers, strict=True)),
+        recipients=recipients,
+    )
+
+
+def _post(connection: http.client.HTTPConnection, path: str, body: Any) -> dict[str, Any]:
+    connection.request("POST", path, json.dumps(body), {"Content-Type": "application/json"})
     response = connection.getresponse()
-    answer = response.read()
+    text = response.read()
     if response.status != 200:
-        raise RuntimeError(f"POST /sandbox/users: {response.status} {answer[:200]!r}")
-    user: dict[str, Any] = json.loads(answer)
-    return user
+        raise RuntimeError(f"POST {path}: {response.status} {text[:200]!r}")
+    answer: dict[str, Any] = json.loads(text)
+    return answer

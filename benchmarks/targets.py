@@ -1,0 +1,101 @@
+"""What the figures are held against, target by target."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from benchmarks.growth import Growth
+from benchmarks.idle import Idle
+from benchmarks.transfers import Row
+
+OURS, CONVENTIONAL, BARE = "daftari", "conventional", "pgbench"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verdict:
+    """One target: what was wanted, what was measured (same unit), and whether that is enough."""
+
+    target: str
+    wanted: float
+    measured: float
+    unit: str
+    at_most: bool = False
+
+    @property
+    def met(self) -> bool:
+        """Whether the measured figure reaches the wanted one."""
+        return self.measured <= self.wanted if self.at_most else self.measured >= self.wanted
+
+
+@dataclass(kw_only=True)
+class Measured:
+    """What the parts of one run found, for the verdicts."""
+
+    transfers: list[Row] = field(default_factory=list)
+    idle: list[Idle] = field(default_factory=list)
+    growth: list[Growth] = field(default_factory=list)
+
+
+def verdicts(measured: Measured) -> list[Verdict]:
+    """All targets the run has figures for, those not met included."""
+    return [*_ratios(measured.transfers), *_ours(measured.transfers), *_size(measured)]
+
+
+def _ratios(rows: Sequence[Row]) -> Iterator[Verdict]:
+    """Against the conventional server at the same sockets, against pgbench best to best."""
+    for group in dict.fromkeys((row.hot, row.delay_us) for row in rows if row.system == OURS):
+        same = [row for row in rows if (row.hot, row.delay_us) == group]
+        hot, where = group[0], _where(*group)
+        for connections in sorted({row.clients for row in same if row.system == OURS}):
+            if connections == 1:
+                continue  # one transfer at a time has nothing to group: reported, not a target
+            ours, theirs = (_rate(same, name, connections) for name in (OURS, CONVENTIONAL))
+            target = f"conventional server, {where}, {connections:,} sockets"
+            ratio = ours / theirs
+            yield Verdict(target=target, wanted=15 if hot else 5, measured=ratio, unit="×")
+        ratio = _best(same, OURS) / _best(same, BARE)
+        target = f"bare pgbench, {where}, best to best"
+        yield Verdict(target=target, wanted=5 if hot else 1.5, measured=ratio, unit="×")
+
+
+def _ours(rows: Sequence[Row]) -> Iterator[Verdict]:
+    for row in rows:
+        if row.system == OURS and row.clients == 1000:
+            where = f"{_where(row.hot, row.delay_us)}, 1,000 sockets"
+            p99_ms = row.p99_us / 1000
+            yield Verdict(
+                target=f"p99, {where}", wanted=150, measured=p99_ms, unit="ms", at_most=True
+            )
+            yield Verdict(target=f"rate, {where}", wanted=10_000, measured=row.rate, unit="/s")
+
+
+def _size(measured: Measured) -> Iterator[Verdict]:
+    for idle in measured.idle:
+        if idle.system == OURS:
+            target = f"idle connection, {idle.connections:,} of them"
+            each = idle.bytes_each / 1024
+            yield Verdict(target=target, wanted=20, measured=each, unit="KiB", at_most=True)
+    by_sockets: dict[int, list[Growth]] = {}
+    for row in measured.growth:
+        by_sockets.setdefault(row.connections, []).append(row)
+    for sockets, (small, large) in by_sockets.items():
+        target = f"rate with {large.accounts:,} of that with {small.accounts:,} accounts, "
+        share = 100 * large.rate / small.rate
+        yield Verdict(target=f"{target}{sockets:,} sockets", wanted=80, measured=share, unit="%")
+    if measured.growth:
+        largest = max(measured.growth, key=lambda row: row.accounts)
+        target = f"start with {largest.accounts:,} accounts and journals"
+        served_s = largest.served_s
+        yield Verdict(target=target, wanted=10, measured=served_s, unit="s", at_most=True)
+
+
+def _rate(rows: Sequence[Row], system: str, clients: int) -> float:
+    return next(row.rate for row in rows if (row.system, row.clients) == (system, clients))
+
+
+def _best(rows: Sequence[Row], system: str) -> float:
+    return max(row.rate for row in rows if row.system == system)
+
+
+def _where(hot: bool, delay_us: int) -> str:
+    accounts = "one hot account" if hot else "uniform accounts"
+    return f"{accounts}{f', +{delay_us / 1000:g} ms' if delay_us else ''}"
