@@ -89,8 +89,8 @@ class Connection(Outbox):
         "_handling",
         "_heard_at",
         "_limits",
-        "_message",
-        "_message_opcode",
+        "_fragments",
+        "_fragments_opcode",
         "_next_ping",
         "_open",
         "_protocol",
@@ -118,8 +118,8 @@ class Connection(Outbox):
         self._scope = trio.CancelScope()
         self._open = True
         self._handling = False
-        self._message: bytearray | None = None
-        self._message_opcode = Opcode.TEXT
+        self._fragments: bytearray | None = None
+        self._fragments_opcode = Opcode.TEXT
         self._closing_by = NEVER
         self._heard_at = trio.current_time()
         self._next_ping = self._heard_at + limits.ping_interval
@@ -140,7 +140,7 @@ class Connection(Outbox):
             return
         self._flusher.traffic.messages_out += 1
         if self._limits.life_by_sending:
-            self._heard_at = trio.current_time()
+            self._heard_at = self._flusher.wheel.now
         size = len(data)
         if self._protocol.extensions and size >= _MIN_DEFLATE_BYTES:
             frame = Frame(Opcode.TEXT, data)
@@ -253,7 +253,7 @@ class Connection(Outbox):
 
     async def run(self, make_session: "Callable[[Connection], Session]", first: bytes) -> None:
         """Serve until the socket is closed. `first` are bytes that came with the handshake."""
-        traffic = self._flusher.traffic
+        traffic, wheel = self._flusher.traffic, self._flusher.wheel
         session = self.session = make_session(self)
         self.start_timer()
         try:
@@ -263,7 +263,7 @@ class Connection(Outbox):
                 self._handling = False
                 data = first or await self.transport.recv()
                 while data:
-                    self._heard_at = trio.current_time()
+                    self._heard_at = wheel.now
                     traffic.bytes_in += len(data)
                     await self._take(data)
                     data = await self.transport.recv()
@@ -284,43 +284,45 @@ class Connection(Outbox):
             protocol.receive_data(data[start : start + _PIECE_BYTES])
             for frame in protocol.events_received():
                 if self._open and isinstance(frame, Frame):
-                    await self._frame(frame)
+                    opcode, message = self._message_of(frame)
+                    if message is not None:
+                        await self._deliver(opcode, message)
             # After the messages, so that answers to them come before a close frame.
             if protocol.writes:
                 self._queue_protocol_writes()
             if self._open and protocol.state is not OPEN:
                 self._shut_by_peer()
 
-    async def _frame(self, frame: Frame) -> None:
+    def _message_of(self, frame: Frame) -> tuple[Opcode, bytes | None]:
+        """The message that `frame` completes, if it does."""
         opcode = frame.opcode
+        if opcode is Opcode.CONT:
+            assert self._fragments is not None
+            self._fragments += frame.data
+            if not frame.fin:
+                return opcode, None
+            message, self._fragments = bytes(self._fragments), None
+            return self._fragments_opcode, message
         if opcode >= Opcode.CLOSE:
-            return
-        if opcode is not Opcode.CONT:
-            if frame.fin:
-                await self._deliver(opcode, bytes(frame.data))
-                return
-            self._message, self._message_opcode = bytearray(frame.data), opcode
-            return
-        assert self._message is not None
-        self._message += frame.data
+            return opcode, None
         if frame.fin:
-            data, self._message = bytes(self._message), None
-            await self._deliver(self._message_opcode, data)
+            return opcode, bytes(frame.data)
+        self._fragments, self._fragments_opcode = bytearray(frame.data), opcode
+        return opcode, None
 
     async def _deliver(self, opcode: Opcode, data: bytes) -> None:
         session = self.session
         assert session is not None
         self._flusher.traffic.messages_in += 1
         self._handling = True
-        if opcode is Opcode.TEXT:
-            if not data.isascii() and not _is_utf8(data):
-                self._fail(CloseCode.INVALID_DATA, "invalid UTF-8")
-            else:
-                await session.text(data)
-        else:
+        if opcode is Opcode.BINARY:
             await session.binary(data)
+        elif data.isascii() or _is_utf8(data):
+            await session.text(data)
+        else:
+            self._fail(CloseCode.INVALID_DATA, "invalid UTF-8")
         self._handling = False
-        self._heard_at = trio.current_time()
+        self._heard_at = self._flusher.wheel.now
 
     def _shut_by_peer(self) -> None:
         """The protocol has closed: by the peer's close frame or because of what it sent."""

@@ -14,7 +14,7 @@ import structlog
 from actors.connection import Connection, Session
 from actors.outbox import Transport
 from protocols.exchange import ClientGone, Exchange
-from protocols.http import BadRequest, Request, Response, parse_head
+from protocols.http import BadRequest, Request, Response, has_body, parse_head
 from protocols.router import Found
 from protocols.sockets import Admission, BadUpgrade, SocketRoute, is_upgrade, negotiate
 from protocols.sse import EventStream, Sink, serve_stream
@@ -85,26 +85,22 @@ class HttpConnection(Exchange):
         except BadRequest as exc:
             await self._refuse_head(head, exc)
             return False
-        self._complete(request)
-        self._traffic.requests += 1
-        found = self._server.router.find(request)
-        if is_upgrade(request):
-            return await self._upgrade(request, found)
-        try:
-            await self.read_body(request, self._body_limit(request, found))
-        except BadRequest as exc:
-            kind = ErrorKind.TOO_LARGE if exc.status == 413 else ErrorKind.BAD_REQUEST
-            return await self._refuse(request, found.surface, exc.status, kind, exc.detail)
-        return await self._dispatch(request, found)
-
-    def _complete(self, request: Request) -> None:
-        """Fill in what the head does not say: who asks, and over what."""
         request.peer = request.client = self._peer
         request.secure = self.transport.secure
-        trusted = self._server.trusted_proxies
-        if trusted and "x-forwarded-for" in request.headers:
+        if self._server.trusted_proxies and "x-forwarded-for" in request.headers:
             chain = request.headers["x-forwarded-for"]
-            request.client = forwarded_client(chain, self._peer, trusted)
+            request.client = forwarded_client(chain, self._peer, self._server.trusted_proxies)
+        self._traffic.requests += 1
+        found = self._server.router.find(request)
+        if "upgrade" in request.headers and is_upgrade(request):
+            return await self._upgrade(request, found)
+        if has_body(request):
+            try:
+                await self.read_body(request, self._body_limit(request, found))
+            except BadRequest as exc:
+                kind = ErrorKind.TOO_LARGE if exc.status == 413 else ErrorKind.BAD_REQUEST
+                return await self._refuse(request, found.surface, exc.status, kind, exc.detail)
+        return await self._dispatch(request, found)
 
     def _body_limit(self, request: Request, found: Found) -> int:
         surface = found.surface

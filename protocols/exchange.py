@@ -88,7 +88,7 @@ class Exchange:
     def expect(self, what: str, seconds: float) -> None:
         """From now on the client has `seconds` for `what`."""
         self._waiting_for = what
-        self._deadline = trio.current_time() + seconds
+        self._deadline = self._wheel.now + seconds
         self._wheel.watch_sooner(self, self._deadline)
 
     def expect_nothing(self) -> None:
@@ -132,8 +132,11 @@ class Exchange:
                     raise BadRequest(400, "bad request")
                 if self._waiting_for != "head":
                     self._head_begun()
-            seen = max(0, len(buffer) - 3)
-            data = await self.recv()
+                seen = max(0, len(buffer) - 3)
+            data = await self.transport.recv()
+            if not data:
+                raise ClientGone
+            self._traffic.bytes_in += len(data)
             buffer = buffer + data if buffer else data.lstrip(b"\r\n")
         if not 0 <= end <= MAX_HEAD_BYTES:
             raise BadRequest(431, "request head too large")
@@ -143,7 +146,7 @@ class Exchange:
 
     def _head_begun(self) -> None:
         """A part of a head is here. On a new connection the time since accept counts."""
-        left = self._deadline - trio.current_time() if self._waiting_for == "first" else NEVER
+        left = self._deadline - self._wheel.now if self._waiting_for == "first" else NEVER
         self.expect("head", min(left, self._timing.head))
 
     async def read_body(self, request: Request, limit: int) -> None:
@@ -188,9 +191,9 @@ class Exchange:
     async def write(self, data: bytes) -> None:
         """Write all of `data`; ClientGone if the client does not take it in time."""
         transport = self.transport
+        self._traffic.bytes_out += len(data)
         try:
             taken = transport.try_send(data)
-            self._traffic.bytes_out += len(data)
             if taken < len(data) or transport.unsent:
                 await self._write_rest(memoryview(data)[taken:])
         except (OSError, trio.ClosedResourceError):
@@ -205,7 +208,7 @@ class Exchange:
 
     async def respond(self, request: Request, response: Response, *, keep: bool) -> bool:
         """Write one response; `keep` says whether the connection may be used again, and is
-        returned. A response that cannot be written becomes a bare 500."""
+        returned. ValueError if a header cannot be written; then nothing was."""
         connection = "" if keep else "close"
         if keep and request.version == "1.0":
             connection = "keep-alive"

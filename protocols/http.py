@@ -11,7 +11,7 @@ from email.utils import formatdate
 from http import HTTPStatus
 from time import time
 from typing import Any, Final
-from urllib.parse import parse_qsl
+from urllib.parse import unquote_plus
 
 import msgspec
 from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
@@ -21,9 +21,12 @@ MAX_HEAD_BYTES: Final = 16 * 1024
 MAX_HEADERS: Final = 100
 # More pairs than any documented endpoint takes; beyond it the query is cut, not parsed.
 _MAX_QUERY_FIELDS: Final = 100
+_MAX_KNOWN_NAMES: Final = 500
+_MAX_KNOWN_BYTES: Final = 40
 _DIGITS: Final = re.compile(r"[0-9]{1,15}", re.ASCII).fullmatch
 _TOKEN: Final = re.compile(r"[-!#$%&'*+.^_`|~0-9A-Za-z]+", re.ASCII).fullmatch
 _VALUE: Final = re.compile(r"[\t\x20-\x7e\x80-\xff]*").fullmatch
+_VERSIONS: Final = {b" HTTP/1.1": "1.1", b" HTTP/1.0": "1.0"}
 # A second one of these changes who is meant or where the message ends.
 _SINGLE: Final = frozenset({"host", "content-length", "transfer-encoding", "authorization"})
 
@@ -151,10 +154,24 @@ def host_name(host: str) -> str:
 
 def _parse_query(raw: str) -> dict[str, str]:
     fields: dict[str, str] = {}
-    limited = "&".join(raw.split("&", _MAX_QUERY_FIELDS)[:_MAX_QUERY_FIELDS])
-    for name, value in parse_qsl(limited, keep_blank_values=True, encoding="utf-8"):
-        fields.setdefault(name, value)
+    for part in raw.split("&", _MAX_QUERY_FIELDS)[:_MAX_QUERY_FIELDS]:
+        name, _, value = part.partition("=")
+        if "%" in part or "+" in part:
+            name, value = unquote_plus(name), unquote_plus(value)
+        if name:
+            fields.setdefault(name, value)
     return fields
+
+
+# Header names in the form they are looked up by; clients use few different ones.
+_known_names: dict[bytes, str] = {}
+
+
+def _name_of(raw: bytes) -> str:
+    name = raw.lower().decode("latin-1")
+    if len(_known_names) < _MAX_KNOWN_NAMES and len(raw) <= _MAX_KNOWN_BYTES:
+        _known_names[raw] = name
+    return name
 
 
 class _Head:
@@ -172,7 +189,7 @@ class _Head:
         self.target += part
 
     def on_header(self, raw_name: bytes, raw_value: bytes) -> None:
-        name = raw_name.lower().decode("latin-1")
+        name = _known_names.get(raw_name) or _name_of(raw_name)
         value = raw_value.decode("latin-1")
         self.fields += 1
         if name in self.headers:
@@ -204,11 +221,13 @@ def parse_head(data: bytes) -> Request:
         raise BadRequest(400, "bad request")
     if head.fields > MAX_HEADERS:
         raise BadRequest(431, "too many headers")
-    version = parser.get_http_version()
-    if version not in ("1.1", "1.0"):
+    # llhttp has checked the request line: METHOD SP target SP HTTP/x.y
+    line_end = data.find(b"\r\n")
+    version = _VERSIONS.get(data[line_end - 9 : line_end])
+    if version is None:
         raise BadRequest(505, "HTTP version not supported")
     path, raw_query = _split_target(head.target)
-    method = parser.get_method().decode("ascii")
+    method = data[: data.find(b" ")].decode("ascii")
     request = Request(method, path, raw_query, head.headers, version=version)
     request.keep_alive = parser.should_keep_alive() or upgrade
     request.upgrade = upgrade
@@ -242,6 +261,11 @@ def _check_framing(request: Request) -> None:
             raise BadRequest(501, "transfer coding not supported")
     elif length is not None and not _DIGITS(length):
         raise BadRequest(400, "bad Content-Length")
+
+
+def has_body(request: Request) -> bool:
+    """Whether the head announces a body, be it empty."""
+    return "content-length" in request.headers or "transfer-encoding" in request.headers
 
 
 def body_length(request: Request) -> int | None:

@@ -145,7 +145,7 @@ async def _run(
 ) -> None:
     # The services outlive the connections that need them: theirs is the outer nursery.
     async with trio.open_nursery() as services:
-        services.start_soon(server.wheel.run)
+        await services.start(server.wheel.run)
         await services.start(server.flusher.run)
         if server.fallback is not None:
             await services.start(server.fallback.run)

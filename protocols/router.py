@@ -24,6 +24,10 @@ class Endpoint:
     names: tuple[str, ...] = ()
     routes: dict[str, Route] = field(default_factory=dict)
     socket: SocketRoute | None = None
+    found: "Found" = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.found = Found(self.surface, self, _NO_PARAMS)
 
     @property
     def allow(self) -> str:
@@ -165,7 +169,7 @@ class Router:
         else:
             endpoint = self._prefixed.get(path)
             if endpoint is not None:
-                return Found(endpoint.surface, endpoint, _NO_PARAMS)
+                return endpoint.found
         by_prefix = self._by_prefix.get(path[1:].partition("/")[0])
         if by_prefix is not None:
             found = by_prefix.find(path[len(by_prefix.surface.prefix) :])

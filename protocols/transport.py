@@ -14,9 +14,6 @@ from typing import Final
 import trio
 
 RECV_BYTES: Final = 64 * 1024
-# One shared buffer: a read is copied out of it before anything else runs.
-_buffer: Final = bytearray(RECV_BYTES)
-_view: Final = memoryview(_buffer)
 _ABORT: Final = struct.pack("ii", 1, 0)  # SO_LINGER: on, 0 s
 
 
@@ -38,7 +35,7 @@ class PlainTransport:
                 await trio.lowlevel.wait_readable(self._sock)
                 if self.closed:
                     break
-                return bytes(_view[: self._sock.recv_into(_buffer)])
+                return self._sock.recv(RECV_BYTES)
             except (BlockingIOError, InterruptedError):
                 continue
             except (OSError, trio.ClosedResourceError):
