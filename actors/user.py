@@ -8,7 +8,7 @@ progress: it can hold codes, and nothing else.
 """
 
 from collections.abc import Callable
-from typing import Final
+from typing import Final, TypeVar
 
 import msgspec
 import structlog
@@ -16,8 +16,10 @@ import trio
 
 from actors.clock import US, Clock
 from actors.identity_store import ProofStore, StaleWrite, StoreUnavailable, UserStore
-from actors.runtime.ask import Envelope
+from actors.runtime.ask import Asks, Envelope, ask
+from actors.runtime.failures import Failure
 from actors.runtime.mailbox import Mailbox
+from actors.runtime.registry import Registry
 from actors.runtime.serve import serve
 from actors.user_messages import (
     Change,
@@ -40,6 +42,7 @@ from domain.identity import (
     CODE_POLICIES,
     Agent,
     Channel,
+    CodeSession,
     CodeSource,
     Method,
     Person,
@@ -56,7 +59,19 @@ from domain.identity.windows import Lockout
 
 log = structlog.get_logger(__name__)
 
+R = TypeVar("R")
+
+ASK_WITHIN_S: Final = 10.0  # storage gives up long before; a person waits no longer
 _SALT_BYTES: Final = 16
+
+
+async def ask_user(users: Registry[int, Message], user_id: int, message: Asks[R]) -> R | Refused:
+    """Ask one person's actor; what the runtime could not do is a refusal like any other."""
+    answer = await ask(users.ref(user_id), message, trio.current_time() + ASK_WITHIN_S)
+    if isinstance(answer, Failure):
+        overloaded = answer is Failure.OVERLOADED
+        return Refused(Reason.OVERLOADED if overloaded else Reason.UNAVAILABLE)
+    return answer
 
 
 class Household(msgspec.Struct, frozen=True, kw_only=True):
@@ -82,8 +97,6 @@ class Household(msgspec.Struct, frozen=True, kw_only=True):
         person = await self.users.person(user_id)
         state = await self.proofs.load(user_id, self.clock.now_us())
         user = User(user_id, person, state, self, mailbox)
-        if person is not None:
-            self.publish(person.profile)
         task_status.started()
         await serve(mailbox, user.handle)
 
@@ -171,8 +184,10 @@ class User:
             return refused
         code, salt = self._house.codes.new_code(), self._house.random_bytes(_SALT_BYTES)
         hashed = hash_code(self._house.code_key, salt, self._user_id, code)
-        await self._write(proofs.new_code(self._state, key, channel, salt, hashed, now), now)
-        return CodeReady(*key, channel, salt, code, to, CODE_POLICIES[key[0]].ttl_us // US)
+        ttl_us = CODE_POLICIES[key[0]].ttl_us
+        session = CodeSession(*key, channel, salt, hashed, now + ttl_us)
+        await self._write(proofs.new_code(self._state, session, now), now)
+        return CodeReady(session, code, to, ttl_us // US)
 
     async def _try_code(self, key: CodeKey, code: str, issue: bool, now: int) -> TryAnswer:
         session = self._state.sessions.get(key)
@@ -190,7 +205,12 @@ class User:
             return Refused(Reason.UNKNOWN_USER)
         token = None if message.purpose is None else self._new_token()
         change, answer = proofs.try_totp(
-            self._state, self._person, message.code, message.purpose, token, now
+            self._state,
+            self._person,
+            message.code,
+            now,
+            purpose=message.purpose,
+            token=token,
         )
         await self._write(change, now)
         return answer

@@ -5,7 +5,17 @@ from collections.abc import Callable
 import msgspec
 
 from actors.runtime.ask import Asks
-from domain.identity import Agent, Channel, Method, Person, Profile, Purpose, Refused, Surface
+from domain.identity import (
+    Agent,
+    Channel,
+    CodeSession,
+    Method,
+    Person,
+    Profile,
+    Purpose,
+    Refused,
+    Surface,
+)
 from domain.identity.person import Changed
 from domain.identity.proofs import CodeStatus, Risk, TryAnswer
 from domain.identity.windows import WindowPolicy
@@ -22,20 +32,11 @@ class CodeReady:
 
     __slots__ = ("channel", "code", "expires_in_s", "purpose", "salt", "surface", "to")
 
-    def __init__(
-        self,
-        surface: Surface,
-        purpose: Purpose,
-        channel: Channel,
-        salt: bytes,
-        code: str,
-        to: str,
-        expires_in_s: int,
-    ) -> None:
-        self.surface = surface
-        self.purpose = purpose
-        self.channel = channel
-        self.salt = salt
+    def __init__(self, session: CodeSession, code: str, to: str, expires_in_s: int) -> None:
+        self.surface = session.surface
+        self.purpose = session.purpose
+        self.channel = session.channel
+        self.salt = session.salt
         self.code = code
         self.to = to
         self.expires_in_s = expires_in_s

@@ -5,8 +5,8 @@ from typing import Final
 import psycopg
 from psycopg.types.numeric import Int8
 
-from actors.identity_store import CodeKey, ProofChange, Proofs
 from domain.identity import Channel, CodeSession, Method, Purpose, Surface, TokenConsumed
+from domain.identity.proofs import CodeKey, ProofChange, Proofs
 from domain.identity.tokens import VerificationToken
 from domain.identity.windows import DAY, Lockout, Window
 from storage.arrays import Int8s, register

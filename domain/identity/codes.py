@@ -46,6 +46,10 @@ FAILED_IN_A_DAY: Final = WindowPolicy(16, DAY)
 LOCKOUTS_IN_A_DAY: Final = WindowPolicy(4, DAY)
 
 
+# Wrong passwords of one account, on whichever surface (AMKT-C05).
+WRONG_PASSWORDS: Final = WindowPolicy(10, 15 * MINUTE)
+
+
 class CodeSource(Protocol):
     """Where codes come from: `RandomCodes`, or `FixedCodes` in the sandbox (contract.md)."""
 
@@ -96,7 +100,7 @@ class CodeSession(msgspec.Struct, frozen=True, gc=False):
 
 def hash_code(key: bytes, salt: bytes, user_id: int, code: str) -> bytes:
     """Keyed, since a million codes are quickly tried against a plain hash."""
-    message = salt + user_id.to_bytes(8) + code.encode()
+    message = salt + user_id.to_bytes(8) + code.encode(errors="surrogatepass")
     return hmac.digest(key, message, hashlib.sha256)
 
 

@@ -1,8 +1,12 @@
 """A person as the rest of the system sees one, and as storage keeps one."""
 
 from enum import StrEnum
+from typing import Any
 
 import msgspec
+
+from domain.identity import totp
+from domain.identity.vocabulary import Reason
 
 
 class Role(StrEnum):
@@ -82,20 +86,88 @@ class Person(msgspec.Struct, frozen=True, gc=False, kw_only=True):
         return f"Person({self.profile.user_id})"
 
 
+Changed = tuple[Person, Reason | None]
+"""The person afterwards (the same object when nothing changed), and why not, if refused."""
+
+
+def with_profile(person: Person, **changes: Any) -> Person:
+    """The person with these members of the profile replaced."""
+    profile = msgspec.structs.replace(person.profile, **changes)
+    return msgspec.structs.replace(person, profile=profile)
+
+
+def revoke_tokens(person: Person) -> Person:
+    """Every access token issued so far is dead."""
+    return with_profile(person, token_version=person.profile.token_version + 1)
+
+
 def prove_email(person: Person, now_us: int) -> Person:
     """The mailbox is this person's. The first proof ends what came before it (X-C02): tokens
     issued, and a TOTP secret enrolled, by whoever registered the address.
     """
-    profile = person.profile
-    if profile.email_verified:
+    if person.profile.email_verified:
         return person
-    profile = msgspec.structs.replace(
-        profile,
-        email_verified=True,
-        email_proved_at_us=now_us,
-        token_version=profile.token_version + 1,
-        totp_enabled=False,
+    person = with_profile(
+        person, email_verified=True, email_proved_at_us=now_us, totp_enabled=False
     )
+    person = msgspec.structs.replace(
+        person, totp_secret=None, totp_pending=None, totp_pending_wrong=0
+    )
+    return revoke_tokens(person)
+
+
+def reset_password(person: Person, password_hash: str, now_us: int) -> Person:
+    """A new password by a code from the mailbox; tokens die, once (NXPY-C12, X-C02)."""
+    before = person.profile.token_version
+    person = prove_email(person, now_us)
+    if person.profile.token_version == before:
+        person = revoke_tokens(person)
+    return msgspec.structs.replace(person, password_hash=password_hash)
+
+
+def take_over(
+    person: Person, password_hash: str, phone: str, phone_proved: bool, now_us: int
+) -> Changed:
+    """The mailbox's owner registers an address that nobody had proved (X-C03, XS-08b)."""
+    if person.profile.verified or person.profile.deleted:
+        return person, Reason.EMAIL_TAKEN
+    person = reset_password(person, password_hash, now_us)
+    return with_profile(person, phone=phone, phone_verified=phone_proved), None
+
+
+def start_totp(person: Person, secret: str) -> Changed:
+    """Enrol a secret; it counts once a code of it was shown. Replaces a pending one (AMKT-C07)."""
+    if person.profile.totp_enabled:
+        return person, Reason.TOTP_ALREADY_ENABLED
+    return msgspec.structs.replace(person, totp_pending=secret, totp_pending_wrong=0), None
+
+
+def confirm_totp(person: Person, code: str, now_s: int) -> Changed:
+    """Enable the pending secret by a code of it; the fifth wrong one drops it (AMKT-C44)."""
+    pending = person.totp_pending
+    if pending is None:
+        return person, Reason.TOTP_NOT_STARTED
+    # A new secret has no used steps, but a code must not work again once it has enabled it.
+    step = totp.accepted_step(pending, code, now_s, 0)
+    if step is not None:
+        return enable_totp(person, pending, step), None
+    wrong = person.totp_pending_wrong + 1
+    dropped = wrong >= totp.WRONG_WHILE_PENDING
+    person = msgspec.structs.replace(
+        person,
+        totp_pending=None if dropped else pending,
+        totp_pending_wrong=0 if dropped else wrong,
+    )
+    return person, Reason.WRONG_CODE
+
+
+def enable_totp(person: Person, secret: str, last_step: int = 0) -> Person:
+    """The secret protects this person from now on; codes up to `last_step` are used."""
+    person = with_profile(person, totp_enabled=True)
     return msgspec.structs.replace(
-        person, profile=profile, totp_secret=None, totp_pending=None, totp_pending_wrong=0
+        person,
+        totp_secret=secret,
+        totp_pending=None,
+        totp_pending_wrong=0,
+        totp_last_step=last_step,
     )

@@ -83,6 +83,7 @@ class Reason(Enum):
     WRONG_CODE = "wrong code"
     WRONG_PASSWORD = "wrong e-mail or password"  # noqa: S105
     INVALID_TOKEN = "invalid or expired verification token"  # noqa: S105
+    ID_TAKEN = "the user id is in use"
     EMAIL_TAKEN = "the e-mail belongs to somebody"
     PHONE_TAKEN = "the phone belongs to somebody"
     AGENT_TAKEN = "the agent id belongs to somebody"
