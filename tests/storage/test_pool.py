@@ -12,12 +12,6 @@ from storage.errors import ConstraintViolation, StorageError, Unavailable, Uniqu
 from storage.pool import Pool
 
 
-@pytest.fixture
-async def pool(empty_dsn: str) -> AsyncIterator[Pool]:
-    async with Pool.opened(empty_dsn) as opened:
-        yield opened
-
-
 async def _with_table(pool: Pool) -> None:
     await pool.execute(
         "CREATE TABLE shelf (id int CONSTRAINT shelf_id_key UNIQUE,"
@@ -51,74 +45,74 @@ async def _swallow_a_failure(pool: Pool) -> None:
             await connection.execute("SELECT 1/0")
 
 
-async def test_fetch_returns_every_row_with_python_values(pool: Pool) -> None:
-    rows = await pool.fetch("SELECT n, n::text FROM generate_series(1, %s) AS n", (3,))
+async def test_fetch_returns_every_row_with_python_values(bare_pool: Pool) -> None:
+    rows = await bare_pool.fetch("SELECT n, n::text FROM generate_series(1, %s) AS n", (3,))
     assert rows == [(1, "1"), (2, "2"), (3, "3")]
 
 
-async def test_fetch_one_returns_none_without_a_row(pool: Pool) -> None:
-    assert await pool.fetch_one("SELECT 1 WHERE false") is None
+async def test_fetch_one_returns_none_without_a_row(bare_pool: Pool) -> None:
+    assert await bare_pool.fetch_one("SELECT 1 WHERE false") is None
 
 
-async def test_execute_counts_the_rows_touched(pool: Pool) -> None:
-    await _with_table(pool)
-    assert await pool.execute("INSERT INTO shelf SELECT generate_series(1, 4), 1") == 4
+async def test_execute_counts_the_rows_touched(bare_pool: Pool) -> None:
+    await _with_table(bare_pool)
+    assert await bare_pool.execute("INSERT INTO shelf SELECT generate_series(1, 4), 1") == 4
 
 
-async def test_a_duplicate_key_is_named_by_its_constraint(pool: Pool) -> None:
-    await _with_table(pool)
-    await pool.execute("INSERT INTO shelf VALUES (1, 1)")
+async def test_a_duplicate_key_is_named_by_its_constraint(bare_pool: Pool) -> None:
+    await _with_table(bare_pool)
+    await bare_pool.execute("INSERT INTO shelf VALUES (1, 1)")
     with pytest.raises(UniqueViolation) as caught:
-        await pool.execute("INSERT INTO shelf VALUES (1, 1)")
+        await bare_pool.execute("INSERT INTO shelf VALUES (1, 1)")
     assert caught.value.constraint == "shelf_id_key"
 
 
-async def test_a_failed_check_is_named_by_its_constraint(pool: Pool) -> None:
-    await _with_table(pool)
+async def test_a_failed_check_is_named_by_its_constraint(bare_pool: Pool) -> None:
+    await _with_table(bare_pool)
     with pytest.raises(ConstraintViolation) as caught:
-        await pool.execute("INSERT INTO shelf VALUES (1, 0)")
+        await bare_pool.execute("INSERT INTO shelf VALUES (1, 0)")
     assert caught.value.constraint == "shelf_weight_check"
 
 
-async def test_a_transaction_commits_whole_or_rolls_back_whole(pool: Pool) -> None:
-    await _with_table(pool)
-    await _insert_in_one_transaction(pool, 1)
+async def test_a_transaction_commits_whole_or_rolls_back_whole(bare_pool: Pool) -> None:
+    await _with_table(bare_pool)
+    await _insert_in_one_transaction(bare_pool, 1)
     with pytest.raises(UniqueViolation):
-        await _insert_in_one_transaction(pool, 2, 1)
-    assert await pool.fetch("SELECT id FROM shelf") == [(1,)]
+        await _insert_in_one_transaction(bare_pool, 2, 1)
+    assert await bare_pool.fetch("SELECT id FROM shelf") == [(1,)]
 
 
-async def test_a_transaction_rolls_back_on_any_exception_of_the_block(pool: Pool) -> None:
-    await _with_table(pool)
+async def test_a_transaction_rolls_back_on_any_exception_of_the_block(bare_pool: Pool) -> None:
+    await _with_table(bare_pool)
     with pytest.raises(ZeroDivisionError):
-        await _insert_then_fail(pool.transaction(), 1)
-    assert await pool.fetch("SELECT id FROM shelf") == []
+        await _insert_then_fail(bare_pool.transaction(), 1)
+    assert await bare_pool.fetch("SELECT id FROM shelf") == []
 
 
-async def test_a_savepoint_inside_a_transaction_rolls_back_alone(pool: Pool) -> None:
-    await _with_table(pool)
-    async with pool.transaction() as connection:
+async def test_a_savepoint_inside_a_transaction_rolls_back_alone(bare_pool: Pool) -> None:
+    await _with_table(bare_pool)
+    async with bare_pool.transaction() as connection:
         await connection.execute("INSERT INTO shelf VALUES (1, 1)")
         with pytest.raises(ZeroDivisionError):
             await _insert_then_fail(_savepoint(connection), 2)
-    assert await pool.fetch("SELECT id FROM shelf") == [(1,)]
+    assert await bare_pool.fetch("SELECT id FROM shelf") == [(1,)]
 
 
 async def test_a_transaction_whose_failure_was_swallowed_does_not_pass_as_committed(
-    pool: Pool,
+    bare_pool: Pool,
 ) -> None:
     with pytest.raises(StorageError, match="rolled back"):
-        await _swallow_a_failure(pool)
+        await _swallow_a_failure(bare_pool)
 
 
-async def test_a_cancelled_caller_inside_commit_still_commits(pool: Pool) -> None:
+async def test_a_cancelled_caller_inside_commit_still_commits(bare_pool: Pool) -> None:
     """storage-facts.md: a cancelled COMMIT is ambiguous, so it is shielded."""
-    await _with_table(pool)
+    await _with_table(bare_pool)
     with trio.CancelScope() as scope:
-        async with pool.transaction() as connection:
+        async with bare_pool.transaction() as connection:
             await connection.execute("INSERT INTO shelf VALUES (1, 1)")
             scope.cancel()
-    assert await pool.fetch("SELECT id FROM shelf") == [(1,)]
+    assert await bare_pool.fetch("SELECT id FROM shelf") == [(1,)]
 
 
 async def test_an_exhausted_pool_refuses_in_time_and_serves_again(empty_dsn: str) -> None:
@@ -148,15 +142,17 @@ async def test_the_pool_never_opens_more_sessions_than_its_size(empty_dsn: str) 
     assert most == 3
 
 
-async def test_sessions_the_server_ended_are_replaced_unnoticed(pool: Pool, empty_dsn: str) -> None:
+async def test_sessions_the_server_ended_are_replaced_unnoticed(
+    bare_pool: Pool, empty_dsn: str
+) -> None:
     async with Pool.opened(empty_dsn, size=1) as other:
-        async with pool.connection(), pool.connection(), pool.connection():
+        async with bare_pool.connection(), bare_pool.connection(), bare_pool.connection():
             pass
         await other.fetch(
             "SELECT pg_terminate_backend(pid, 1000) FROM pg_stat_activity"
             " WHERE datname = current_database() AND pid <> pg_backend_pid()"
         )
-    assert await pool.fetch("SELECT 1") == [(1,)]
+    assert await bare_pool.fetch("SELECT 1") == [(1,)]
 
 
 async def test_a_database_that_is_not_there_is_unavailable_at_once(empty_dsn: str) -> None:
