@@ -1,0 +1,126 @@
+"""What every payment actor is given, and how payments describe themselves."""
+
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+import structlog
+
+from actors.clock import Clock
+from actors.ledger import Ledger
+from actors.payment_store import AlertStore, PaymentStore
+from actors.rails import MobileMoney
+from domain.events import (
+    AgentDepositCompleted,
+    DepositCompleted,
+    DepositFailed,
+    Fact,
+    WithdrawalCompleted,
+    WithdrawalFailed,
+)
+from domain.identity.contact import mask_middle
+from domain.ledger import Fee
+from domain.payments import Kind, Payment
+
+log = structlog.get_logger(__name__)
+
+_DEPOSITS: Final = frozenset({Kind.PARTNER_DEPOSIT, Kind.AGENT_DEPOSIT, Kind.CRYPTO_DEPOSIT})
+
+
+class CallbackUrls(Protocol):
+    """Absolute addresses the provider calls back, with the payment's own secret in them."""
+
+    def push(self, payment: Payment) -> str: ...
+    def result(self, payment: Payment) -> str: ...
+    def timeout(self, payment: Payment) -> str: ...
+    def status(self, payment: Payment) -> str: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """Handed to every payment actor by app.py."""
+
+    store: PaymentStore
+    alerts: AlertStore
+    ledger: Ledger
+    rail: MobileMoney
+    urls: CallbackUrls
+    clock: Clock
+
+    async def alert(self, kind: str, ref: str, message: str) -> None:
+        """Tell the operators; stored, so that it is there when they look."""
+        log.warning("alert", kind=kind, ref=ref, reason=message)
+        await self.alerts.raise_alert(kind, ref, message, self.clock.now_us())
+
+    def originator(self, payment: Payment) -> str:
+        """Our id of a payout at the provider, where it is the idempotency key.
+
+        The random part keeps two installations on one short code apart.
+        """
+        return f"{payment.ref}-{payment.callback_hash[:12]}"
+
+    def journal_kind(self, payment: Payment) -> str:
+        """CASH-C48's transaction type."""
+        if payment.kind is Kind.AGENT_DEPOSIT:
+            return "AGENT_DEPOSIT"
+        return "DEPOSIT" if payment.kind in _DEPOSITS else "WITHDRAWAL"
+
+    def fees(self, payment: Payment) -> tuple[Fee, ...]:
+        """What its receipt lists (CASH-C47)."""
+        kind = "AGENT_FEE" if payment.kind is Kind.AGENT_WITHDRAWAL else "PLATFORM_FEE"
+        platform = (Fee(kind, payment.fee, payment.asset),) if payment.fee else ()
+        network = payment.network_fee
+        return platform + ((Fee("NETWORK_FEE", network, payment.asset),) if network else ())
+
+
+def label(payment: Payment) -> str:
+    """The description its journal and ledger lines carry; phones masked (CASH-C14)."""
+    match payment.kind:
+        case Kind.PARTNER_DEPOSIT:
+            return f"M-Pesa deposit from {mask_middle(payment.phone)}"
+        case Kind.PARTNER_WITHDRAWAL:
+            return f"M-Pesa withdrawal to {mask_middle(payment.phone)}"
+        case Kind.AGENT_DEPOSIT:
+            return f"Deposit fulfillment via agent {payment.agent}"
+        case Kind.AGENT_WITHDRAWAL:
+            return f"Cash withdrawal via agent {payment.agent}"
+        case Kind.CRYPTO_DEPOSIT:
+            return f"{payment.asset} deposit"
+        case Kind.CRYPTO_WITHDRAWAL:
+            return f"{payment.asset} withdrawal to {payment.address}"
+
+
+def completed_fact(payment: Payment, recorded_us: int) -> Fact:
+    """What its owner is told when it has succeeded."""
+    if payment.kind is Kind.AGENT_DEPOSIT:
+        return AgentDepositCompleted(
+            ref=payment.ref,
+            amount=payment.amount,
+            asset=payment.asset,
+            receipt=payment.receipt,
+            agent_id=payment.agent,
+            agent_name=payment.partner,
+        )
+    fact = DepositCompleted if payment.kind in _DEPOSITS else WithdrawalCompleted
+    return fact(
+        ref=payment.ref,
+        amount=payment.amount,
+        asset=payment.asset,
+        receipt=payment.receipt,
+        completed_us=recorded_us,
+    )
+
+
+def failed_fact(payment: Payment, _recorded_us: int) -> Fact:
+    """What its owner is told when it has not."""
+    status = payment.state.value
+    if payment.kind in _DEPOSITS:
+        return DepositFailed(
+            ref=payment.ref, amount=payment.amount, asset=payment.asset, status=status
+        )
+    return WithdrawalFailed(
+        ref=payment.ref,
+        amount=payment.amount,
+        asset=payment.asset,
+        receipt=payment.receipt,
+        status=status,
+    )

@@ -1,0 +1,75 @@
+"""What payment actors ask of storage."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import msgspec
+
+from domain.ledger import Ticket
+from domain.payments import Kind, Payment
+
+
+class PaymentCreated(msgspec.Struct, frozen=True, gc=False):
+    """A new payment, written with the journal that set its money aside."""
+
+    payment: Payment
+
+
+class PaymentMoved(msgspec.Struct, frozen=True, gc=False):
+    """A payment's next version; its row must still be the version before."""
+
+    payment: Payment
+
+
+class PaymentStore(Protocol):
+    """Payments at rest; implemented by storage.payments."""
+
+    async def next_id(self) -> int: ...
+
+    async def next_number(self, prefix: str, day: str) -> int:
+        """The next reference number of a UTC day, from 1."""
+        ...
+
+    async def insert(self, payment: Payment, ticket: Ticket | None, outcome: bytes) -> None:
+        """Store a payment that sets no money aside, with its idempotency outcome."""
+        ...
+
+    async def update(self, payment: Payment) -> bool:
+        """Store the next version; False when the row is not the version before."""
+        ...
+
+    async def load(self, payment_id: int) -> Payment | None: ...
+
+    async def by_ref(self, ref: str) -> Payment | None: ...
+
+    async def by_receipt(self, receipt: int) -> Payment | None:
+        """The payment with our receipt number."""
+        ...
+
+    async def by_callback_key(self, key_hash: bytes) -> int | None:
+        """Id of the payment whose callback address carries this key."""
+        ...
+
+    async def by_provider_id(self, checkout_or_conversation: str) -> int | None:
+        """Id of the payment the provider knows by this id."""
+        ...
+
+    async def receipt_used(self, provider_receipt: str, by_other_than: int) -> bool:
+        """Whether another payment has this receipt of the provider."""
+        ...
+
+    async def open_ids(self) -> Sequence[int]:
+        """Every payment that may still move."""
+        ...
+
+    async def history(
+        self, user_id: int, kinds: Sequence[Kind], limit: int, offset: int
+    ) -> Sequence[Payment]:
+        """A person's payments, newest first."""
+        ...
+
+
+class AlertStore(Protocol):
+    """Where operators look; implemented by storage.alerts."""
+
+    async def raise_alert(self, kind: str, ref: str, message: str, at_us: int) -> None: ...
