@@ -99,7 +99,7 @@ class Profiles:
                 self._index.move_to_end(key)
                 return profile
             self._index.pop(key, None)
-        user_id = await self._store.find(by, value)
+        user_id = await self._store.find(*key)
         profile = None if user_id is None else await self.get(user_id)
         if profile is None or not _has(profile, *key):
             return None

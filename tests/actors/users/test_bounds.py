@@ -1,0 +1,128 @@
+"""Nothing here grows or waits without a bound."""
+
+import time
+
+import argon2
+import trio
+import trio.testing
+
+from actors.clock import Clock
+from actors.limiter import Limiter
+from actors.passwords import Passwords
+from actors.profiles import Profiles
+from actors.reservations import UNSETTLED_US, Reservations
+from domain.identity import Reason, Refused
+from domain.identity.windows import MINUTE, WindowPolicy
+from tests.actors.users.house import CHEAP, T0_US, Disk, MemoryUsers, living
+
+
+def still_clock():
+    return Clock(wall_us=lambda: T0_US)
+
+
+async def test_passwords_beyond_the_bound_are_refused_not_queued():
+    passwords = Passwords(CHEAP, workers=1, waiting=2)
+    answers = []
+
+    async def hash_one():
+        answers.append(await passwords.hash("TestPassword123"))
+
+    async with trio.open_nursery() as nursery:
+        for _ in range(20):
+            nursery.start_soon(hash_one)
+    assert Refused(Reason.OVERLOADED) in answers
+    assert sum(isinstance(answer, str) for answer in answers) >= 3
+
+
+async def test_hashing_leaves_the_event_loop_free():
+    slow = argon2.PasswordHasher(time_cost=4, memory_cost=32_768, parallelism=1)
+    passwords = Passwords(slow, workers=1)
+    turns = 0
+
+    async def tick(task_status=trio.TASK_STATUS_IGNORED):
+        nonlocal turns
+        task_status.started()
+        while True:
+            await trio.sleep(0.001)
+            turns += 1
+
+    async with trio.open_nursery() as nursery:
+        await nursery.start(tick)
+        await passwords.hash("TestPassword123")
+        nursery.cancel_scope.cancel()
+    assert turns >= 3
+
+
+async def test_checking_nobodys_password_takes_as_long_as_a_wrong_one():
+    passwords = Passwords(argon2.PasswordHasher(time_cost=3, memory_cost=8_192, parallelism=1))
+    hashed = await passwords.hash("TestPassword123")
+
+    async def best(password_hash, password):
+        times = []
+        for _ in range(5):
+            start = time.perf_counter()
+            assert await passwords.verify(password_hash, password) is False
+            times.append(time.perf_counter() - start)
+        return min(times)
+
+    wrong = await best(hashed, "wrong password")
+    assert 0.4 < await best(None, "wrong password") / wrong < 2.5
+    assert 0.4 < await best(hashed, "x" * 200) / wrong < 2.5
+
+
+def test_a_limiter_keeps_a_bounded_number_of_buckets():
+    limiter = Limiter(still_clock(), bucket_limit=3)
+    policy = WindowPolicy(1, MINUTE)
+    for caller in "abcd":
+        assert limiter.take(caller, policy).allowed
+    assert len(limiter) == 3
+    assert not limiter.take("d", policy).allowed
+    assert limiter.take("a", policy).allowed  # forgotten, as the least recently used
+
+
+def test_unsettled_tokens_are_swept_when_they_are_over():
+    clock = still_clock()
+    book = Reservations(clock)
+    for number in range(2_000):
+        with book.take(number.to_bytes(32)) as reservation:
+            reservation.consumption()
+    assert len(book) == 2_000
+    clock.advance(UNSETTLED_US // 1_000_000)
+    assert book.take(b"x" * 32) is not None
+    assert len(book) == 1
+
+
+async def test_profiles_and_addresses_in_memory_are_bounded():
+    disk = Disk()
+    async with living(disk) as house:
+        for number in range(20):
+            await house.add(email=f"u{number}@example.com", phone=None)
+    profiles = Profiles(MemoryUsers(disk), profile_limit=5, index_limit=5)
+    async with trio.open_nursery() as nursery:
+        await nursery.start(profiles.run)
+        for person in list(disk.people.values()):
+            found = await profiles.get(person.profile.user_id)
+            assert found == person.profile
+        kept = [user_id for user_id in disk.people if profiles.peek(user_id) is not None]
+        assert len(kept) == 5
+        nursery.cancel_scope.cancel()
+
+
+async def test_a_flood_on_one_person_is_refused_and_the_others_go_on():
+    async with living() as house:
+        flooded = (await house.add()).user_id
+        other = (await house.add(email="b@example.com", phone=None)).user_id
+        house.disk.gate = trio.Event()
+        answers = []
+
+        async def promote():
+            answers.append(await house.people.promote(flooded))
+
+        async with trio.open_nursery() as nursery:
+            for _ in range(200):
+                nursery.start_soon(promote)
+            await trio.testing.wait_all_tasks_blocked()
+            assert answers.count(Refused(Reason.OVERLOADED)) >= 100
+            house.disk.gate.set()
+            assert (await house.people.promote(other)).is_admin
+        assert len(answers) == 200
