@@ -19,6 +19,7 @@ import trio
 from storage.embedded.cluster import Cluster
 from storage.embedded.errors import DataDirInUse, DataDirUnusable, EmbeddedError
 from storage.embedded.server import Postgres
+from storage.errors import StorageError
 
 # An owner that got SIGTERM a moment ago may still be draining.
 CLAIM_WITHIN_S: Final = 10.0
@@ -85,4 +86,12 @@ async def _dsn_of_owner(cluster: Cluster) -> str:
     raise DataDirInUse(f"DATA_DIR {cluster.data_dir} is in use, but its database does not serve")
 
 
-__all__ = ["DataDirInUse", "DataDirUnusable", "EmbeddedError", "Postgres", "attached", "running"]
+__all__ = [
+    "DataDirInUse",
+    "DataDirUnusable",
+    "EmbeddedError",
+    "Postgres",
+    "StorageError",
+    "attached",
+    "running",
+]

@@ -40,6 +40,7 @@ class Cluster:
         self.data_dir = data_dir.absolute()
         self.path = self.data_dir / "postgres"
         self.log_path = self.data_dir / "postgres.log"
+        self._log_before = 0
 
     @property
     def exists(self) -> bool:
@@ -92,24 +93,28 @@ class Cluster:
             with self.log_path.open("ab") as log_file:
                 if log_file.tell() > _LONGEST_LOG:
                     log_file.truncate(0)
+                self._log_before = log_file.seek(0, os.SEEK_END)
                 yield log_file
         except OSError as error:
             raise DataDirUnusable(f"{self.log_path}: {error.strerror}") from error
 
     def last_complaint(self) -> str:
-        """The last line of the log that names a failure, or just the last line."""
-        lines = self.log_path.read_text(encoding="utf-8", errors="replace").splitlines()
+        """The last line that names a failure since the log was last opened, or just the last."""
+        with self.log_path.open("rb") as log_file:
+            log_file.seek(self._log_before)
+            lines = log_file.read(_LONGEST_LOG).decode(errors="replace").splitlines()
         complaints = [line for line in lines if "FATAL" in line or "error:" in line]
         return (complaints or lines or ["it said nothing"])[-1]
 
     async def create(self, account: Account) -> None:
         """Run initdb, unless that was done. The cluster appears whole or not at all: a start
-        killed in the middle leaves only a folder that the next one removes."""
+        killed in the middle leaves only a folder that later ones remove."""
+        for unfinished in self.data_dir.glob("postgres.new-*"):
+            # The killed initdb's own children may still write there for a moment.
+            shutil.rmtree(unfinished, ignore_errors=True)
         if self.exists:
             return
         try:
-            for unfinished in self.data_dir.glob("postgres.new-*"):
-                shutil.rmtree(unfinished)
             fresh = Path(tempfile.mkdtemp(prefix="postgres.new-", dir=self.data_dir))
             os.chown(fresh, account.uid, account.gid)
             await self._initdb(fresh, account)
