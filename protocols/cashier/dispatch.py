@@ -4,18 +4,29 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
 from protocols.cashier.calls import Call
-from protocols.cashier.handlers import accounts, conversion, fees_partners, statements
+from protocols.cashier.handlers import (
+    accounts,
+    conversion,
+    fees_partners,
+    statements,
+    transfers,
+    verification,
+)
 from protocols.cashier.service import Cashier
 from protocols.cashier.wire.base import Success
 
 Handler = Callable[[Cashier, Call, Any], Awaitable[Success]]
 
 HANDLERS: Final[dict[str, Handler]] = {
+    "verification_request": verification.verification_request,
+    "verify_totp": verification.verify_totp,
+    "verify_otp": verification.verify_otp,
     "get_accounts": accounts.get_accounts,
     "get_account_balance": accounts.get_account_balance,
     "get_owner_summary": accounts.get_owner_summary,
     "create_account": accounts.create_account,
     "get_supported_currencies": accounts.get_supported_currencies,
+    "transfer": transfers.transfer,
     "get_transaction_by_receipt": statements.get_transaction_by_receipt,
     "get_account_statement": statements.get_account_statement,
     "get_owner_statement": statements.get_owner_statement,

@@ -3,6 +3,7 @@
 from enum import StrEnum
 from typing import assert_never
 
+from domain.identity import Reason
 from domain.ledger import Refusal
 from domain.money import AmountError
 
@@ -52,6 +53,7 @@ class Problem(StrEnum):
     WITHDRAWAL_NOT_PENDING = "withdrawal request is not pending"
     KEY_REUSED = "idempotency key already used for a different request"
     IN_PROGRESS = "request in progress"
+    NOT_DELIVERED = "verification code could not be sent"
     UNAVAILABLE = "service temporarily unavailable"
     UNKNOWN_OUTCOME = "outcome unknown, retry with the same idempotency key"
     STATEMENT_TOO_LONG = "too many transactions in this period, use get_ledgers"
@@ -113,3 +115,32 @@ def of_amount(error: AmountError) -> Problem:
             return Problem.INVALID_DATA
         case _:
             assert_never(error)
+
+
+def of_reason(reason: Reason, wrong: Problem) -> Problem:
+    """What the identity base's refusal is called here.
+
+    `wrong` is the text of a proof that does not hold: of a code (CASH-C10) or of a token.
+    """
+    match reason:
+        case Reason.NO_CODE | Reason.CODE_EXPIRED | Reason.WRONG_CODE | Reason.INVALID_TOKEN:
+            return wrong
+        case Reason.TOTP_NOT_ENABLED:
+            return Problem.TOTP_NOT_ENABLED
+        case Reason.NO_METHOD:
+            return Problem.NO_METHOD
+        case Reason.NO_PHONE:
+            return Problem.NO_PHONE
+        case Reason.NO_EMAIL:
+            return Problem.NO_EMAIL
+        case Reason.TOO_MANY_REQUESTS | Reason.LOCKED:
+            return Problem.TOO_MANY_REQUESTS
+        case Reason.UNKNOWN_USER:
+            return Problem.UNAUTHORIZED
+        case Reason.DELIVERY_FAILED:
+            return Problem.NOT_DELIVERED
+        case Reason.OVERLOADED | Reason.UNAVAILABLE:
+            return Problem.UNAVAILABLE
+        case _:
+            # The rest is about registration, enrolment and passwords: never asked for here.
+            return Problem.INTERNAL

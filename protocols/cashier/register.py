@@ -1,4 +1,4 @@
-"""Open cashier sockets by person, and the task that ends those whose token has ended (X-C26)."""
+"""Open cashier sockets by the end of their tokens, and the task that closes them then (X-C26)."""
 
 import heapq
 from itertools import count
@@ -20,52 +20,32 @@ class Sessions:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._open: dict[int, set[Session]] = {}
+        self._open: set[Session] = set()
         self._by_expiry: list[tuple[int, int, Session]] = []
         self._order = count()
-        self._count = 0
+
+    def __len__(self) -> int:
+        return len(self._open)
 
     def add(self, session: "Session") -> None:
         """Watch over an open socket."""
-        self._open.setdefault(session.claims.user_id, set()).add(session)
-        self._count += 1
-        heapq.heappush(self._by_expiry, (session.expires_at_s, next(self._order), session))
+        self._open.add(session)
+        heapq.heappush(self._by_expiry, (session.expires_at_us, next(self._order), session))
 
     def discard(self, session: "Session") -> None:
         """Forget a closed socket."""
-        mine = self._open.get(session.claims.user_id)
-        if mine is not None and session in mine:
-            mine.remove(session)
-            self._count -= 1
-            if not mine:
-                del self._open[session.claims.user_id]
-        if len(self._by_expiry) > 2 * self._count + _SLACK:
-            self._drop_closed()
-
-    def __len__(self) -> int:
-        return self._count
-
-    def revoke(self, user_id: int, token_version: int) -> None:
-        """End the sockets of tokens issued before `token_version`."""
-        for session in list(self._open.get(user_id, ())):
-            if session.claims.token_version < token_version:
-                session.end()
+        self._open.discard(session)
+        if len(self._by_expiry) > 2 * len(self._open) + _SLACK:
+            self._by_expiry = [item for item in self._by_expiry if item[2] in self._open]
+            heapq.heapify(self._by_expiry)
 
     async def run(self, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """End each socket when its token expires."""
         task_status.started()
         while True:
-            self._end_expired()
+            now_us = self._clock.now_us()
+            while self._by_expiry and self._by_expiry[0][0] <= now_us:
+                _, _, session = heapq.heappop(self._by_expiry)
+                if session in self._open:
+                    session.end()
             await self._clock.sleep(_LOOK_EVERY)
-
-    def _end_expired(self) -> None:
-        now_s = self._clock.now_s()
-        while self._by_expiry and self._by_expiry[0][0] <= now_s:
-            _, _, session = heapq.heappop(self._by_expiry)
-            if session in self._open.get(session.claims.user_id, ()):
-                session.end()
-
-    def _drop_closed(self) -> None:
-        open_ones = {session for mine in self._open.values() for session in mine}
-        self._by_expiry = [item for item in self._by_expiry if item[2] in open_ones]
-        heapq.heapify(self._by_expiry)

@@ -11,6 +11,7 @@ from actors.feed import EventStore, Feeds
 from actors.idempotency import Idempotency
 from actors.ledger import Ledger
 from actors.ledger_reads import AccountReads, LedgerReads
+from actors.people import People
 from domain.fx import Quote
 from domain.ledger import AccountKey
 from domain.money import units_of
@@ -41,6 +42,7 @@ class Cashier:
     """
 
     clock: Clock
+    people: People
     ledger: Ledger
     accounts: AccountReads
     reads: LedgerReads

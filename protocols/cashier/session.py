@@ -4,6 +4,7 @@ The connection delivers the next message when `text` has returned, so replies ke
 requests (CASH-C03); events are sent in between. Nothing here waits for the socket.
 """
 
+from collections.abc import Callable
 from typing import Final, Literal
 
 import structlog
@@ -12,8 +13,8 @@ from msgspec import UNSET
 from websockets.frames import CloseCode
 
 from actors.connection import Connection
+from actors.people import Authenticated
 from domain.events import Fact, person
-from domain.identity import Claims
 from domain.ledger import wallet
 from protocols.cashier import codec, events
 from protocols.cashier.calls import Call, Saved
@@ -34,28 +35,25 @@ class Session:
     """Implements actors.connection.Session for one person's socket.
 
     `resume_from`: the offset the client has seen, None for a client that knows nothing of
-    offsets. The surface's register closes it when its token ends.
+    offsets. It is closed when its token expires or is revoked.
     """
 
     def __init__(
-        self, cashier: Cashier, connection: Connection, claims: Claims, resume_from: int | None
+        self, cashier: Cashier, connection: Connection, who: Authenticated, resume_from: int | None
     ) -> None:
         self._cashier = cashier
         self._connection = connection
-        self._claims = claims
+        self._who = who
+        self._user_id = who.user_id
+        self._unwatch: Callable[[], None] = _nothing
         self._resume_from = resume_from
         self._seen = resume_from or 0  # offset of the last event replayed
-        self._feed = person(claims.user_id)
+        self._feed = person(who.user_id)
         self._bucket = _Bucket(cashier.settings.messages_per_second)
         self._live = False  # whether events are sent as they come
         self._missed = False  # whether one came while earlier ones were being replayed
         self._has_wallet = False
-        self.expires_at_s = claims.expires_at_s
-
-    @property
-    def claims(self) -> Claims:
-        """Whose token opened this socket."""
-        return self._claims
+        self.expires_at_us = who.expires_at_us
 
     def end(self) -> None:
         """The token has expired or was revoked."""
@@ -64,6 +62,7 @@ class Session:
     async def opened(self) -> None:
         """`connected` first, then what a resuming client missed (CASH-005, X-C28)."""
         self._cashier.sessions.add(self)
+        self._unwatch = self._cashier.people.on_revoked(self._who, self.end)
         self._cashier.feeds.listen(self._feed, self._on_event)
         try:
             if self._resume_from is None:
@@ -78,7 +77,7 @@ class Session:
 
     async def text(self, data: bytes) -> None:
         """Answer one request."""
-        if self._cashier.clock.now_s() >= self.expires_at_s:
+        if self._cashier.clock.now_us() >= self.expires_at_us:
             self.end()
             return
         envelope = codec.decode_envelope(data)
@@ -95,6 +94,7 @@ class Session:
 
     def closed(self) -> None:
         """Forget the socket."""
+        self._unwatch()
         self._cashier.feeds.leave(self._feed, self._on_event)
         self._cashier.sessions.discard(self)
 
@@ -117,11 +117,11 @@ class Session:
         except self._cashier.unavailable:
             return Failure(message=Problem.UNAVAILABLE)
         except Exception:
-            log.exception("request failed", type=envelope.type, user_id=self._claims.user_id)
+            log.exception("request failed", type=envelope.type, user_id=self._user_id)
             return Failure(message=Problem.INTERNAL)
 
     async def _carry_out(self, handler: Handler, kind: str, request: Wire) -> Success | Saved:
-        cashier, user_id = self._cashier, self._claims.user_id
+        cashier, user_id = self._cashier, self._user_id
         key = key_of(request)
         if key is None:
             return await handler(cashier, Call(user_id), request)
@@ -133,7 +133,7 @@ class Session:
 
     async def _open_wallet(self) -> None:
         """A person's first cashier connection opens their USD account (CASH-C16)."""
-        key = wallet(self._claims.user_id, "USD")
+        key = wallet(self._user_id, "USD")
         if self._cashier.ledger.accounts.peek(key) is None:
             await self._cashier.ledger.accounts.open(key)
         self._has_wallet = True
@@ -153,7 +153,7 @@ class Session:
 
     def _greet(self, offset: int | None) -> None:
         now_s = self._cashier.clock.now_s()
-        self._connection.send_text(events.connected(self._claims.user_id, now_s, offset))
+        self._connection.send_text(events.connected(self._user_id, now_s, offset))
 
     def _on_event(self, offset: int, fact: Fact) -> None:
         if self._live:
@@ -213,6 +213,10 @@ class _Bucket:
             return False
         self._left -= 1
         return True
+
+
+def _nothing() -> None:
+    """There is nothing to stop watching yet."""
 
 
 def _kind(body: Success | Failure | Saved) -> Literal["success", "error"]:

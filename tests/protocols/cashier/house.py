@@ -1,5 +1,6 @@
 """A cashier on an in-memory ledger, and sockets that remember what they were sent."""
 
+import dataclasses
 import json
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -14,14 +15,15 @@ from actors.batch import Batch, Counters
 from actors.clock import Clock
 from actors.feed import Feeds
 from actors.idempotency import Idempotency
-from actors.journal import Journal, WriterState
+from actors.journal import Journal, RowConflict, WriterState
 from actors.ledger import Ledger
 from actors.ledger_reads import Entry, Leg, Receipt, ReceiptJournal
+from actors.people import Authenticated, Profile
 from domain import events as facts
 from domain.events import Fact
 from domain.fees import PARTNER_DEPOSIT, PARTNER_WITHDRAWAL
 from domain.fx import Quote, cross_rate, market_pair
-from domain.identity import Claims
+from domain.identity import Agent, TokenConsumed
 from domain.ledger import (
     AccountKey,
     Fee,
@@ -39,9 +41,12 @@ from domain.partners import Partner, Partners
 from protocols.cashier.register import Sessions
 from protocols.cashier.service import Cashier, Settings
 from protocols.cashier.session import Session
+from tests.actors.users.house import House as Identity
+from tests.actors.users.house import living
 
 START_US = 1_706_360_400_000_000  # 2024-01-27T13:00:00Z
-USER, PEER, OTHER = 12345, 67890, 777
+USER, PEER, OTHER, AGENT = 12345, 67890, 777, 900
+JOHN = Agent("AGT-001", AGENT, "Agent John Doe", "+254700001234")
 
 
 class StorageAway(Exception):
@@ -189,8 +194,9 @@ class Books:
 class Ink:
     """actors.journal.JournalStore on Books."""
 
-    def __init__(self, books: Books) -> None:
+    def __init__(self, books: Books, identity: Identity) -> None:
         self._books = books
+        self._identity = identity
         self._batch = 0
 
     async def open(self, expected_epoch: int | None) -> WriterState:
@@ -199,6 +205,9 @@ class Ink:
     async def commit(self, batch: Batch, epoch: int) -> None:
         await trio.lowlevel.checkpoint()
         books = self._books
+        for change in batch.changes:
+            if isinstance(change, TokenConsumed) and not self._identity.proofs.spend(change):
+                raise RowConflict("TokenConsumed")
         books.journals += batch.journals
         books.entries += batch.entries
         books.events += batch.events
@@ -288,12 +297,16 @@ class Client:
 class House:
     """The cashier, its books and its clock."""
 
-    def __init__(self, books: Books, ledger: Ledger, clock: Clock, feeds: Feeds) -> None:
+    def __init__(
+        self, books: Books, identity: Identity, ledger: Ledger, clock: Clock, feeds: Feeds
+    ) -> None:
         self.books = books
+        self.identity = identity
         self.market = Market()
         self.clock = clock
         self.cashier = Cashier(
             clock=clock,
+            people=identity.people,
             ledger=ledger,
             accounts=books,
             reads=books,
@@ -307,14 +320,39 @@ class House:
             settings=Settings(messages_per_second=1_000_000),
         )
 
+    def with_settings(self, **settings: Any) -> None:
+        """The same house with other settings."""
+        self.cashier = dataclasses.replace(self.cashier, settings=Settings(**settings))
+
+    async def add(self, user_id: int, **new: Any) -> Profile:
+        """Somebody who can log in."""
+        return await self.identity.add(user_id=user_id, **new)
+
+    async def log_in(self, user_id: int) -> Authenticated:
+        """A fresh token of theirs, read back."""
+        profile = await self.identity.people.profile(user_id)
+        assert profile is not None
+        token = self.identity.people.issue_token(profile, ("pwd",))
+        who = await self.identity.people.authenticate(token)
+        assert isinstance(who, Authenticated)
+        return who
+
     async def connect(self, user_id: int = USER, resume_from: int | None = None) -> Client:
         """A greeted socket of that person."""
         connection = FakeConnection()
-        now_s = self.clock.now_s()
-        claims = Claims(user_id, now_s, now_s + 86_400, "jti", 0, ("pwd",))
-        session = Session(self.cashier, connection, claims, resume_from)  # type: ignore[arg-type]
+        who = await self.log_in(user_id)
+        session = Session(self.cashier, connection, who, resume_from)  # type: ignore[arg-type]
         await session.opened()
         return Client(session, connection)
+
+    async def token(self, user_id: int, purpose: str = "withdrawal") -> str:
+        """A verification token, by a code that was sent."""
+        client = await self.connect(user_id)
+        await client.ask("verification_request", method="otp_sms", purpose=purpose)
+        verified = await client.ask("verify_otp", code="123456", purpose=purpose)
+        client.session.closed()
+        token: str = verified["verification_token"]
+        return token
 
     async def credit(self, user_id: int, amount: str, asset: str = "USD") -> Recorded:
         """Give somebody money."""
@@ -348,14 +386,19 @@ MPESA = Partner(
 
 @asynccontextmanager
 async def opened() -> AsyncIterator[House]:
-    """A running house; its clock stands still unless it is advanced."""
+    """A running house with USER, PEER, OTHER and AGENT; its clock only moves when advanced."""
     books = Books()
     clock = Clock(wall_us=lambda: START_US)
     feeds = Feeds()
     accounts = Accounts(books, clock)
-    journal = Journal(Ink(books), feeds, clock)
-    async with trio.open_nursery() as nursery:
+    async with living(clock=clock) as identity, trio.open_nursery() as nursery:
+        journal = Journal(Ink(books, identity), feeds, clock)
         await nursery.start(accounts.run)
         await nursery.start(journal.run)
-        yield House(books, Ledger(accounts, journal), clock, feeds)
+        house = House(books, identity, Ledger(accounts, journal), clock, feeds)
+        for number, user_id in enumerate((USER, PEER, OTHER, AGENT)):
+            phone = f"+25471234589{number}"
+            await house.add(user_id, email=f"user{user_id}@example.com", phone=phone)
+        await identity.people.save_agent(JOHN)
+        yield house
         nursery.cancel_scope.cancel()

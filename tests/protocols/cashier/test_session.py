@@ -2,10 +2,10 @@
 
 import json
 
+import pytest
 import trio
 
 from domain.ledger import wallet
-from protocols.cashier.service import Settings
 from tests.protocols.cashier.house import PEER, START_US, USER, House
 
 NOW = START_US // 1_000_000
@@ -64,14 +64,7 @@ async def test_a_request_id_comes_back_on_replies_and_refusals(house: House) -> 
 
 async def test_more_than_a_bucketful_of_messages_is_refused(house: House) -> None:
     """X-C20: 60 at once; the 61st is refused, the socket lives."""
-    house.cashier = type(house.cashier)(
-        **{
-            name: getattr(house.cashier, name)
-            for name in (*house.cashier.__dataclass_fields__,)
-            if not name.startswith("_") and name != "settings"
-        },
-        settings=Settings(messages_per_second=60),
-    )
+    house.with_settings(messages_per_second=60)
     user = await house.connect()
     replies = [await user.send('{"type":"nope"}') for _ in range(70)]
     texts = [r["data"]["message"] for r in replies]
@@ -79,9 +72,8 @@ async def test_more_than_a_bucketful_of_messages_is_refused(house: House) -> Non
     assert texts[-1] == "too many requests"
 
 
-async def test_an_internal_error_is_one_reply_and_the_socket_lives(
-    house: House, caplog: object
-) -> None:
+@pytest.mark.expects_error_log
+async def test_an_internal_error_is_one_reply_and_the_socket_lives(house: House) -> None:
     user = await house.connect()
 
     async def broken(owner_id: int) -> list[object]:
@@ -212,7 +204,7 @@ async def test_no_request_is_carried_out_after_the_token_has_expired(house: Hous
 async def test_a_raised_token_version_closes_older_sockets_only(house: House) -> None:
     """X-C26: revoked."""
     user, peer = await house.connect(), await house.connect(PEER)
-    house.cashier.sessions.revoke(USER, 1)
+    await house.identity.people.revoke_tokens(USER)
     assert user.connection.close_code == 4401
     assert peer.connection.close_code is None
 

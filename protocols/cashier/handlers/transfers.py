@@ -1,0 +1,106 @@
+"""Transfers from person to person (document, "Transfer Operations")."""
+
+from typing import Final, NamedTuple
+
+from domain.events import Event, TransferReceived, person
+from domain.identity import Purpose, TokenConsumed
+from domain.ledger import Intent, Posting, Recorded, receipt_code, wallet
+from protocols.cashier import checks
+from protocols.cashier.calls import Call, Recording
+from protocols.cashier.codec import amount, iso
+from protocols.cashier.errors import Problem, Refused
+from protocols.cashier.service import Cashier
+from protocols.cashier.spending import spend
+from protocols.cashier.wire.base import Success
+from protocols.cashier.wire.payments import TransferDone
+from protocols.cashier.wire.requests import Transfer
+
+_NO_FEE: Final = amount(0)  # CASH-318
+
+
+class _Order(NamedTuple):
+    """A transfer whose request has passed its checks; `units` of `asset`."""
+
+    sender: int
+    recipient: int
+    asset: str
+    units: int
+    description: str
+
+
+async def transfer(cashier: Cashier, call: Call, request: Transfer) -> Success:
+    """Check order: amount, currency, recipient, self, token, account, balance (contract.md)."""
+    units = checks.positive(request.amount)
+    asset = checks.currency(request.currency)
+    checks.exact(units, asset)
+    recipient = await _recipient(cashier, request.to_user_id)
+    if recipient == call.user_id:
+        raise Refused(Problem.TO_YOURSELF)
+    order = _Order(call.user_id, recipient, asset.code, units, request.description or "")
+    token = request.verification_token
+    if not token:
+        if cashier.settings.transfer_requires_verification:
+            raise Refused(Problem.VERIFICATION_MISSING)
+        return await _send(cashier, call, order)
+
+    async def send(consumed: TokenConsumed) -> Success:
+        return await _send(cashier, call, order, (consumed,))
+
+    return await spend(cashier, call.user_id, token, Purpose.TRANSFER, send)
+
+
+async def _recipient(cashier: Cashier, to_user_id: str) -> int:
+    """The user id money is sent to: somebody who is there (CASH-C32)."""
+    user_id = checks.user_id(to_user_id)
+    profile = await cashier.people.profile(user_id) if user_id is not None else None
+    if user_id is None or profile is None or profile.deleted:
+        raise Refused(Problem.RECIPIENT_NOT_FOUND)
+    return user_id
+
+
+async def _send(
+    cashier: Cashier, call: Call, order: _Order, changes: tuple[TokenConsumed, ...] = ()
+) -> Success:
+    """Both sides in one journal; the credit opens the recipient's account (CASH-C31)."""
+    source, target = wallet(order.sender, order.asset), wallet(order.recipient, order.asset)
+
+    def render(recorded: Recorded) -> Success:
+        line = recorded.line(source)
+        assert line is not None, "the sender's account is in the journal"
+        done = TransferDone(
+            receipt_code=receipt_code(recorded.receipt),
+            journal_id=recorded.journal_id,
+            amount=amount(order.units),
+            currency=order.asset,
+            fee=_NO_FEE,
+            to_user_id=str(order.recipient),
+            transfer_type="p2p",
+            created_at=iso(recorded.recorded_us),
+            balance_after=amount(line.balance),
+            sequence=line.sequence,
+        )
+        return Success(message="transfer completed", data=done)
+
+    def events(recorded: Recorded) -> tuple[Event, ...]:
+        fact = TransferReceived(
+            from_user=order.sender,
+            amount=order.units,
+            asset=order.asset,
+            description=order.description,
+            receipt=recorded.receipt,
+        )
+        return (Event(person(order.recipient), fact),)
+
+    on_conflict = Problem.VERIFICATION_INVALID if changes else Problem.CONFLICT
+    recording = Recording(call, render, events, changes, on_conflict)
+    text = order.description or "Transfer"
+    intent = Intent(
+        kind="TRANSFER",
+        postings=(Posting(source, target, order.units, text),),
+        initiator=order.sender,
+        description=text,
+        effects=recording.effects,
+        ticket=call.ticket,
+        strict_credit=True,
+    )
+    return await call.record(cashier.ledger, intent, recording)

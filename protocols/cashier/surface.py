@@ -1,0 +1,97 @@
+"""The cashier's place on the port: one WebSocket, its admission, its errors (CASH-C01)."""
+
+from functools import partial
+from http import HTTPStatus
+from typing import Final
+
+from actors.clock import Clock
+from actors.connection import Connection
+from actors.identity_store import StoreUnavailable
+from actors.people import Authenticated
+from protocols.cashier.codec import encode
+from protocols.cashier.errors import Problem
+from protocols.cashier.service import Cashier
+from protocols.cashier.session import Session
+from protocols.cashier.wire.base import Failure, Reply
+from protocols.http import JSON, Request, Response
+from protocols.sockets import Admission, SocketLimits, SocketRoute, offered_subprotocols
+from protocols.web import ErrorKind, Surface
+
+PATH: Final = "/api/v1/cashier/svc/ws"
+HOST: Final = "api.safarigari.com"
+_BEARER: Final = "bearer"
+# 54 s ping, 60 s read, 10 s write, 64 KiB a message (document, "Rate Limits & Timeouts").
+_LIMITS: Final = SocketLimits()
+_RELOAD: Final = -1  # an offset nobody has: the client is told to reload
+
+
+def cashier_surface(cashier: Cashier, hosts: tuple[str, ...] = (HOST,)) -> Surface:
+    """The surface as app.py mounts it; `cashier.sessions.run` must be running."""
+
+    async def admit(request: Request) -> Admission:
+        return await _admit(cashier, request)
+
+    route = SocketRoute(
+        PATH, admit, _LIMITS, subprotocols=(_BEARER,), summary="The cashier's WebSocket"
+    )
+    return Surface(
+        name="cashier",
+        prefix="/cashier",
+        hosts=hosts,
+        sockets=(route,),
+        render_error=partial(_render_error, cashier.clock),
+    )
+
+
+async def _admit(cashier: Cashier, request: Request) -> Admission:
+    """401 before the upgrade unless the request carries a good token of somebody."""
+    try:
+        who = await cashier.people.authenticate(token_of(request))
+    except StoreUnavailable:
+        return _error(cashier.clock, HTTPStatus.SERVICE_UNAVAILABLE, Problem.UNAVAILABLE)
+    if not isinstance(who, Authenticated):
+        return _error(cashier.clock, HTTPStatus.UNAUTHORIZED, Problem.UNAUTHORIZED)
+    resume_from = _resume_from(request)
+
+    def make_session(connection: Connection) -> Session:
+        return Session(cashier, connection, who, resume_from)
+
+    return make_session
+
+
+def token_of(request: Request) -> str:
+    """The first token carried by header, query, cookie or subprotocol; "" for none."""
+    return (
+        request.bearer
+        or request.query.get("token")
+        or request.cookies.get("token")
+        or _offered_token(request)
+    )
+
+
+def _offered_token(request: Request) -> str:
+    """The JWT behind `bearer` among the offered subprotocols, for browsers."""
+    offered = offered_subprotocols(request)
+    if _BEARER not in offered:
+        return ""
+    return next(iter(offered[offered.index(_BEARER) + 1 :]), "")
+
+
+def _resume_from(request: Request) -> int | None:
+    """The offset a resuming client has seen; None for one that does not resume."""
+    text = request.query.get("resume_from")
+    if text is None:
+        return None
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= 18 else _RELOAD
+
+
+def _render_error(clock: Clock, status: int, kind: ErrorKind, detail: str) -> Response:
+    """Framework errors in the shape of an error reply (X-C21)."""
+    if kind is ErrorKind.INTERNAL:
+        return _error(clock, status, Problem.INTERNAL)
+    return _error(clock, status, detail or kind.value)
+
+
+def _error(clock: Clock, status: int, text: str) -> Response:
+    reply = Reply(type="error", data=Failure(message=text), timestamp=clock.now_s())
+    return Response(status, encode(reply), JSON)
