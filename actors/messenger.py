@@ -10,14 +10,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from random import random
-from typing import Literal, Protocol
+from typing import Protocol
 
 import structlog
 import trio
 
 log = structlog.get_logger(__name__)
-
-ChannelName = Literal["email", "sms", "whatsapp"]
 
 
 class Again(Enum):
@@ -107,11 +105,11 @@ class _Flight:
 
 
 class Messenger:
-    """Delivers by channel name; a channel that is not configured refuses."""
+    """Delivers by channel name ("email", "sms", "whatsapp"); one that is not configured refuses."""
 
     def __init__(
         self,
-        channels: Mapping[ChannelName, Channel],
+        channels: Mapping[str, Channel],
         limits: Limits | None = None,
         jitter: Callable[[], float] = random,
     ) -> None:
@@ -121,7 +119,7 @@ class Messenger:
 
     async def send(
         self,
-        channel: ChannelName,
+        channel: str,
         to: str,
         text: str,
         subject: str | None = None,
@@ -147,7 +145,7 @@ class Messenger:
             outcome = Unknown("deadline") if flight.under_way else Refused("deadline", Again.LATER)
         return self._report(lane, outcome)
 
-    def post(self, channel: ChannelName, to: str, text: str, subject: str | None = None) -> bool:
+    def post(self, channel: str, to: str, text: str, subject: str | None = None) -> bool:
         """Queue a notice that nobody waits for; False if it was dropped.
 
         Notices carry no money and no code, so a full queue drops the new one (and says so).

@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from actors.messenger import Again, Refused, Sent, Unknown
+from actors.messenger import Again, Messenger, Refused, Sent, Unknown
 from providers.sandbox import mail as sandbox_mail
 from providers.sandbox.fault import Fault
 from providers.sandbox.mail import MailServer
@@ -365,3 +365,30 @@ async def test_neither_side_of_a_submission_logs_the_code_or_the_password(caplog
         assert outbox.messages()[0].code == "918273"
     assert "918273" not in caplog.text
     assert sandbox_mail.PASSWORD not in caplog.text
+
+
+async def test_many_people_get_their_codes_at_once_and_each_their_own() -> None:
+    async with mail_server() as (settings, outbox):
+        messenger = Messenger({"email": client(settings)})
+
+        async def one(number: int) -> None:
+            code = f"{number:06d}"
+            to = f"user{number}@example.com"
+            assert isinstance(await messenger.send("email", to, f"Your code is {code}"), Sent)
+
+        async with trio.open_nursery() as nursery:
+            for number in range(60):
+                nursery.start_soon(one, number)
+        for number in range(60):
+            (row,) = outbox.messages(f"user{number}@example.com")
+            assert row.code == f"{number:06d}"
+
+
+async def test_one_message_meets_a_fault_that_is_played_once() -> None:
+    """FW-07: a fault played `times: 1` fails one message whole, retries included."""
+    fault = Fault(lambda: NOW_US)
+    async with mail_server(fault) as (settings, _):
+        messenger = Messenger({"email": client(settings)})
+        fault.set("down", times=1)
+        assert isinstance(await messenger.send("email", "user@example.com", "x"), Refused)
+        assert isinstance(await messenger.send("email", "user@example.com", "x"), Sent)
