@@ -45,10 +45,9 @@ SELECT (SELECT sequence FROM entries WHERE account_id = %(id)s AND recorded_us >
 """
 _JOURNALS: Final = """
 SELECT j.id, j.kind, j.description, j.recorded_us, j.fees, j.entry_count,
-       j.initiator = %(owner)s OR EXISTS (
-           SELECT FROM holds h JOIN accounts a ON a.id = h.account_id
-           WHERE h.id = j.id AND a.owner_id = %(owner)s)
-FROM journals j WHERE j.receipt = %(receipt)s ORDER BY j.id
+       j.initiator = %(owner)s OR COALESCE(a.owner_id = %(owner)s, false)
+FROM journals j LEFT JOIN holds h ON h.id = j.id LEFT JOIN accounts a ON a.id = h.account_id
+WHERE j.receipt = %(receipt)s ORDER BY j.id
 """
 _LEGS: Final = """
 SELECT e.journal_id, a.number, a.asset, e.amount::text, e.balance_after::text, e.description

@@ -6,8 +6,8 @@ from domain.fx import Quote
 
 
 class Rates(Protocol):
-    """Stored quotes; the newest good one for a pair of assets."""
+    """Stored quotes; actors.rates.RateService is one."""
 
-    async def quote(self, one: str, other: str) -> Quote | None:
-        """The market quote between two assets, None while there is none to go by."""
+    async def quote(self, one: str, other: str) -> Quote:
+        """The market quote between two assets; raises RatesUnavailable while there is none."""
         ...

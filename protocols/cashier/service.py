@@ -12,6 +12,7 @@ from actors.idempotency import Idempotency
 from actors.ledger import Ledger
 from actors.ledger_reads import AccountReads, LedgerReads
 from actors.people import People
+from actors.rates import RatesUnavailable
 from domain.fx import Quote
 from domain.ledger import AccountKey
 from domain.money import units_of
@@ -58,10 +59,10 @@ class Cashier:
 
     async def quote(self, one: str, other: str) -> Quote:
         """The stored quote between two different assets."""
-        found = await self.rates.quote(one, other)
-        if found is None:
-            raise Refused(Problem.UNAVAILABLE)
-        return found
+        try:
+            return await self.rates.quote(one, other)
+        except RatesUnavailable as error:
+            raise Refused(Problem.UNAVAILABLE) from error
 
     async def usd_quote(self, asset: str) -> Quote | None:
         """The stored quote between `asset` and USD; None when it is USD itself."""

@@ -18,12 +18,13 @@ from actors.idempotency import Idempotency
 from actors.journal import Journal, RowConflict, WriterState
 from actors.ledger import Ledger
 from actors.ledger_reads import Entry, Leg, Receipt, ReceiptJournal
-from actors.people import Authenticated, Profile
+from actors.people import Authenticated
+from actors.rates import RatesUnavailable
 from domain import events as facts
 from domain.events import Fact
 from domain.fees import PARTNER_DEPOSIT, PARTNER_WITHDRAWAL
 from domain.fx import Quote, cross_rate, market_pair
-from domain.identity import Agent, TokenConsumed
+from domain.identity import Agent, Profile, TokenConsumed
 from domain.ledger import (
     AccountKey,
     Fee,
@@ -234,10 +235,12 @@ class Market:
             "USD/KES": units_of("133.33"),
         }
 
-    async def quote(self, one: str, other: str) -> Quote | None:
+    async def quote(self, one: str, other: str) -> Quote:
         await trio.lowlevel.checkpoint()
         rate = cross_rate(self.usd, one, other)
-        return None if rate is None else Quote(789, *market_pair(one, other), rate, START_US)
+        if rate is None:
+            raise RatesUnavailable
+        return Quote(789, *market_pair(one, other), rate, START_US)
 
 
 class FakeConnection:
