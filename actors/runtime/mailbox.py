@@ -19,7 +19,7 @@ class Full(Enum):
 
     REFUSE = "refuse"  # commands: the sender gets OVERLOADED and may try again
     COALESCE = "coalesce"  # state snapshots: the newest of each key replaces the one queued
-    DISCONNECT = "disconnect"  # money events: never dropped, the mailbox closes; owner is told
+    DISCONNECT = "disconnect"  # events: never dropped, the mailbox closes; owner is told
 
 
 class Mailbox(Generic[M]):

@@ -2,25 +2,21 @@
 
 from collections.abc import Callable
 from functools import partial
-from typing import Final, Generic, Protocol, TypeVar
+from typing import Final, Generic, TypeVar
 
-import structlog
 import trio
 
 from actors.runtime.ask import Envelope
 from actors.runtime.child import ChildSpec
 from actors.runtime.failures import Failure
-from actors.runtime.mailbox import Mailbox
+from actors.runtime.keyed import Keyed, KeyedActor, Kind
 from actors.runtime.restarts import Restart, RestartPolicy
 from actors.runtime.supervisor import DEFAULT_RESTARTS, Supervisor, ignore
 
 K = TypeVar("K")
-K_contra = TypeVar("K_contra", contravariant=True)
 M = TypeVar("M")
 
-log = structlog.get_logger(__name__)
-
-# Messages one actor may be behind with: seconds of work for a person, and small enough that
+# Messages one actor may be behind with: seconds of work at human speed, and small enough that
 # whoever floods one actor is refused before memory notices.
 MAILBOX_CAPACITY: Final = 64
 # Simultaneous recoveries: what the storage read pool serves at once without a queue of its own.
@@ -30,48 +26,6 @@ ACTORS_LIMIT: Final = 200_000  # at about 5 KB each, 1 GB
 # quarter late.
 _TICKS_PER_IDLE: Final = 4
 _SWEEP_BATCH: Final = 1_000  # entries looked at without letting others run, well under 1 ms
-
-
-class KeyedActor(Protocol[K_contra, M]):
-    """Serves the mailbox of one key: recovers its state, reports started, then serves.
-
-    Recovery may only wait for storage, which has time limits of its own: a permit is held
-    meanwhile, so waiting for another actor of the same registry could wait for ever. Returning
-    before reporting started says that there is nothing under this key.
-    """
-
-    async def __call__(
-        self, key: K_contra, mailbox: Mailbox[M], /, *, task_status: trio.TaskStatus[None]
-    ) -> None: ...
-
-
-class _Entry(Generic[K, M]):
-    """One key's mailbox, from its first message until its actor has nothing more to do."""
-
-    __slots__ = ("key", "mailbox", "taken_before", "tick")
-
-    def __init__(self, key: K, capacity: int) -> None:
-        self.key = key
-        self.mailbox: Mailbox[M] = Mailbox(capacity)
-        self.tick = 0  # of the sweeper, when last written to
-        self.taken_before = 0  # messages taken before the present incarnation
-
-
-class _Permit:
-    """The task_status of one incarnation: gives its recovery permit back once, when it starts."""
-
-    __slots__ = ("_outer", "_permits", "started_yet")
-
-    def __init__(self, permits: trio.Semaphore, outer: trio.TaskStatus[None]) -> None:
-        self._permits = permits
-        self._outer = outer
-        self.started_yet = False
-
-    def started(self, value: None = None) -> None:
-        if not self.started_yet:
-            self.started_yet = True
-            self._permits.release()
-            self._outer.started()
 
 
 class Registry(Generic[K, M]):
@@ -106,15 +60,17 @@ class Registry(Generic[K, M]):
         on_restart: Callable[[str], None] = ignore,
         on_quarantine: Callable[[str], None] = ignore,
     ) -> None:
-        self.name = name
-        self._actor = actor
-        self._jitter = jitter
-        self._idle_s = idle_s
-        self._capacity = capacity
         self._limit = limit
-        self._restarts = restarts
-        self._permits = trio.Semaphore(recoveries)
-        self._entries: dict[K, _Entry[K, M]] = {}
+        self._kind = Kind(
+            name,
+            actor,
+            capacity,
+            resident=idle_s is None,
+            permits=trio.Semaphore(recoveries),
+            delay_s=lambda attempt: restarts.delay_s(attempt, jitter()),
+            on_end=self._ended,
+        )
+        self._entries: dict[K, Keyed[K, M]] = {}
         self._tick = 0
         self._supervisor = Supervisor(
             name,
@@ -132,7 +88,7 @@ class Registry(Generic[K, M]):
     @property
     def quarantined(self) -> list[K]:
         """Keys in quarantine."""
-        return [e.key for e in self._entries.values() if _is_quarantined(e)]
+        return [e.key for e in self._entries.values() if e.quarantined]
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Serve until stopped or cancelled."""
@@ -162,20 +118,20 @@ class Registry(Generic[K, M]):
     async def stop_actor(self, key: K) -> None:
         """End the actor of `key`, answering what is queued STOPPED; then messages start it anew."""
         entry = self._entries.get(key)
-        if entry is None or _is_quarantined(entry):
+        if entry is None or entry.quarantined:
             return
         entry.mailbox.close()
-        await self._supervisor.stop_child(self._child_name(key))
+        await self._supervisor.stop_child(entry.name)
 
     def release(self, key: K) -> bool:
         """Take `key` out of quarantine; False when it was not in it. Its next message starts it."""
         entry = self._entries.get(key)
-        if entry is None or not _is_quarantined(entry):
+        if entry is None or not entry.quarantined:
             return False
         del self._entries[key]
         return True
 
-    def _entry(self, key: K) -> _Entry[K, M] | Failure:
+    def _entry(self, key: K) -> Keyed[K, M] | Failure:
         """The entry of `key`, made and its actor started when there was none."""
         entry = self._entries.get(key)
         if entry is None:
@@ -183,68 +139,32 @@ class Registry(Generic[K, M]):
                 return Failure.STOPPED
             if len(self._entries) >= self._limit:
                 return Failure.OVERLOADED
-            entry = self._entries[key] = _Entry(key, self._capacity)
+            entry = self._entries[key] = Keyed(self._kind, key)
             self._spawn(entry)
         return entry
 
-    def _spawn(self, entry: _Entry[K, M]) -> None:
+    def _spawn(self, entry: Keyed[K, M]) -> None:
         entry.tick = self._tick
         self._supervisor.spawn(
             ChildSpec(
-                self._child_name(entry.key),
-                partial(self._live, entry),
+                entry.name,
+                entry.run,
                 restart=Restart.TRANSIENT,
                 quarantine=True,
                 stop=entry.mailbox.close,
-                on_end=partial(self._ended, entry),
+                on_end=entry.ended,
             )
         )
 
-    def _child_name(self, key: K) -> str:
-        return f"{self.name} {key!r}"
-
-    async def _live(self, entry: _Entry[K, M], *, task_status: trio.TaskStatus[None]) -> None:
-        """One incarnation of the actor, and its recovery as often as it takes a resident."""
-        attempt = 0
-        while not await self._recover_and_serve(entry, task_status):
-            attempt += 1
-            await trio.sleep(self._restarts.delay_s(attempt, self._jitter()))
-
-    async def _recover_and_serve(
-        self, entry: _Entry[K, M], task_status: trio.TaskStatus[None]
-    ) -> bool:
-        """Whether the incarnation is over; False when its recovery is to be tried again."""
-        entry.taken_before = entry.mailbox.taken
-        entry.mailbox.stay()
-        await self._permits.acquire()
-        permit = _Permit(self._permits, task_status)
-        try:
-            await self._actor(entry.key, entry.mailbox, task_status=permit)
-        except Exception as error:
-            if permit.started_yet:
-                raise  # a crash, which is for the supervisor to deal with
-            log.warning("recovery failed", registry=self.name, key=entry.key, exc_info=error)
-            entry.mailbox.answer_all(Failure.UNAVAILABLE)
-            return self._idle_s is not None
-        finally:
-            if not permit.started_yet:
-                self._permits.release()
-        if not permit.started_yet:
-            entry.mailbox.answer_all(Failure.ABSENT)
-        return True
-
-    def _ended(self, entry: _Entry[K, M], fault: Exception | None) -> None:
+    def _ended(self, entry: Keyed[K, M], fault: Exception | None) -> None:
         """The handshake of passivation: what came while the actor was ending gets a new one."""
         if fault is not None:
             entry.mailbox.close(Failure.QUARANTINED)
-            return
-        # An incarnation that took nothing of what was queued would only be followed by its like.
-        progressed = entry.mailbox.taken > entry.taken_before
-        if len(entry.mailbox) and progressed and self._supervisor.serving:
+        elif entry.wants_another and self._supervisor.serving:
             self._spawn(entry)
-            return
-        del self._entries[entry.key]
-        entry.mailbox.close()
+        else:
+            del self._entries[entry.key]
+            entry.mailbox.close()
 
     async def _sweep(self, idle_s: float, *, task_status: trio.TaskStatus[None]) -> None:
         """Passivate actors nobody has written to for `idle_s` seconds."""
@@ -275,7 +195,3 @@ class Ref(Generic[K, M]):
     def send(self, message: M) -> Failure | None:
         """Queue a message nobody waits for; None when accepted. Never waits."""
         return self.post(Envelope(message))
-
-
-def _is_quarantined(entry: _Entry[K, M]) -> bool:
-    return entry.mailbox.closed is Failure.QUARANTINED

@@ -127,6 +127,14 @@ async def test_a_busy_actor_is_not_passivated_however_long_it_takes(autojump_clo
         assert await tell(registry, "ann", 1, patience_s=2_000) == "done"
 
 
+async def test_an_actor_whose_recovery_outlasts_its_idle_time_still_gets_its_message(
+    autojump_clock,
+):
+    registry = registry_of(Bank(recovers_in=50), idle_s=10)
+    async with running(registry):
+        assert await tell(registry, "ann", 5) == 5
+
+
 async def test_a_resident_is_never_passivated(autojump_clock):
     bank = Bank()
     registry = registry_of(bank, idle_s=None)

@@ -257,6 +257,21 @@ async def test_stopping_an_actor_in_its_backoff_answers_what_is_queued(autojump_
         assert len(registry) == 0
 
 
+async def test_stopping_the_registry_during_a_backoff_answers_what_is_queued(autojump_clock):
+    shop, answers = Shop(), []
+    registry = registry_of(shop)
+
+    async def asker():
+        answers.append(await tell(registry, "ann", 1))
+
+    async with trio.open_nursery() as askers, running(registry):
+        assert await tell(registry, "ann", -1) is Failure.INTERRUPTED
+        askers.start_soon(asker)
+        await wait_all_tasks_blocked()
+    assert answers == [Failure.STOPPED]
+    assert len(registry) == 0
+
+
 async def test_a_leave_before_a_crash_does_not_end_the_next_incarnation(autojump_clock):
     starts = []
 
