@@ -30,6 +30,16 @@ class Lookup(Enum):
     WALLET_ADDRESS = "wallet_address"  # without case
 
 
+class UserOrder(Enum):
+    """What a list of people can be sorted by."""
+
+    CREATED = "created"
+    LAST_LOGIN = "last login"
+    EMAIL = "email"
+    FIRST_NAME = "first name"
+    ROLE = "role"
+
+
 class UserStore(Protocol):
     """People and agents."""
 
@@ -39,6 +49,12 @@ class UserStore(Protocol):
 
     async def find(self, by: Lookup, value: str) -> int | None:
         """The user id `value` belongs to."""
+        ...
+
+    async def page(
+        self, order: UserOrder, descending: bool, limit: int, offset: int
+    ) -> tuple[list[Profile], int]:
+        """One page of everybody who is not deleted, and how many there are."""
         ...
 
     async def person(self, user_id: int) -> Person | None:
@@ -69,8 +85,12 @@ class ProofStore(Protocol):
         """What is still good for anything at `now_us`."""
         ...
 
-    async def save(self, user_id: int, change: ProofChange, now_us: int) -> None:
-        """Write the step and drop this person's tokens that expired long ago."""
+    async def save(self, user_id: int, change: ProofChange) -> None:
+        """Write the step in one transaction."""
+        ...
+
+    async def purge(self, now_us: int) -> None:
+        """Forget codes and tokens that expired long ago."""
         ...
 
     async def unspent(self, user_id: int, token_hash: bytes) -> VerificationToken | None:

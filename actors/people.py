@@ -7,13 +7,14 @@ refusal is a `Refused`, and reads raise StoreUnavailable while the database is a
 """
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Final
 
 import msgspec
 import trio
 
 from actors.clock import US, Clock
-from actors.identity_store import Lookup, ProofStore, StoreUnavailable, UserStore
+from actors.identity_store import Lookup, ProofStore, StoreUnavailable, UserOrder, UserStore
 from actors.limiter import Limiter
 from actors.messenger import Messenger
 from actors.passwords import Passwords
@@ -40,6 +41,7 @@ from domain.identity.codes import WRONG_PASSWORDS, RandomBytes
 from domain.identity.person import Changed
 
 IDLE_S: Final = 600.0  # longer than any code lives, so that a flow meets one incarnation
+PURGE_EVERY_S: Final = 3600.0
 _PASSWORD: Final = "password"  # noqa: S105  # the name its wrong tries are counted under
 
 
@@ -100,6 +102,7 @@ class People:
         self.passwords = passwords or Passwords()
         self.limiter = Limiter(clock)
         self._users = users
+        self._proofs = proofs
         self._clock = clock
         self._tokens = tokens
         self._random_bytes = random_bytes
@@ -126,7 +129,15 @@ class People:
         async with trio.open_nursery() as nursery:
             await nursery.start(self._profiles.run)
             await nursery.start(self._actors.run)
+            nursery.start_soon(self._purge_forever)
             task_status.started()
+
+    async def _purge_forever(self) -> None:
+        """Keep dead codes and tokens from piling up; what fails is done the next time."""
+        while True:
+            await self._clock.sleep(PURGE_EVERY_S)
+            with suppress(StoreUnavailable):
+                await self._proofs.purge(self._clock.now_us())
 
     # Who is there
 
@@ -157,6 +168,12 @@ class People:
     async def by_wallet_address(self, address: str) -> Profile | None:
         """Whose receiving address this is, in any case."""
         return await self._profiles.find(Lookup.WALLET_ADDRESS, address)
+
+    async def page(
+        self, order: UserOrder, *, descending: bool, limit: int, offset: int
+    ) -> tuple[list[Profile], int]:
+        """One page of everybody who is not deleted, and how many there are."""
+        return await self._users.page(order, descending, limit, offset)
 
     # Access tokens
 

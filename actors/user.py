@@ -139,7 +139,7 @@ class User:
             case PrepareCode(surface, purpose, channel, to):
                 return await self._prepare_code((surface, purpose), channel, to, now)
             case VoidCode(surface, purpose, salt):
-                await self._write(proofs.void_code(self._state, (surface, purpose), salt), now)
+                await self._write(proofs.void_code(self._state, (surface, purpose), salt))
                 return None
             case TryCode(surface, purpose, code, issue):
                 return await self._try_code((surface, purpose), code, issue, now)
@@ -153,7 +153,7 @@ class User:
                 return await self._mark(message, now)
             case TakeBack(name, at_us):
                 window = self._state.window(name).unmark(at_us)
-                await self._write(ProofChange(attempts={name: Lockout(window)}), now)
+                await self._write(ProofChange(attempts={name: Lockout(window)}))
                 return None
             case Create(person):
                 return await self._create(person)
@@ -186,7 +186,7 @@ class User:
         hashed = hash_code(self._house.code_key, salt, self._user_id, code)
         ttl_us = CODE_POLICIES[key[0]].ttl_us
         session = CodeSession(*key, channel, salt, hashed, now + ttl_us)
-        await self._write(proofs.new_code(self._state, session, now), now)
+        await self._write(proofs.new_code(self._state, session, now))
         return CodeReady(session, code, to, ttl_us // US)
 
     async def _try_code(self, key: CodeKey, code: str, issue: bool, now: int) -> TryAnswer:
@@ -194,7 +194,7 @@ class User:
         right = session is not None and matches(session, self._house.code_key, self._user_id, code)
         token = self._new_token() if issue else None
         change, answer = proofs.try_code(self._state, key, right, token, now)
-        await self._write(change, now)
+        await self._write(change)
         if isinstance(answer, Refused) and answer.reason is Reason.LOCKED and change:
             log.warning("codes.locked", user_id=self._user_id, surface=key[0].value)
         return answer
@@ -212,7 +212,7 @@ class User:
             purpose=message.purpose,
             token=token,
         )
-        await self._write(change, now)
+        await self._write(change)
         return answer
 
     def _new_token(self) -> str:
@@ -224,7 +224,7 @@ class User:
             free_at = window.free_at(message.policy, now)
             return Refused(Reason.TOO_MANY_REQUESTS, retry_at_us=free_at)
         attempts = proofs.marked(self._state, message.name, message.policy, now)
-        await self._write(ProofChange(attempts=attempts), now)
+        await self._write(ProofChange(attempts=attempts))
         return now
 
     async def _create(self, person: Person) -> Profile | Refused:
@@ -254,11 +254,11 @@ class User:
         profile = msgspec.structs.replace(self._person.profile, agent=agent)
         return self._became(msgspec.structs.replace(self._person, profile=profile))
 
-    async def _write(self, change: ProofChange, now: int) -> None:
+    async def _write(self, change: ProofChange) -> None:
         """Write one step, then remember it."""
         if not change:
             return
-        await self._house.proofs.save(self._user_id, change, now)
+        await self._house.proofs.save(self._user_id, change)
         self._state.apply(change)
         if change.person is not None:
             self._became(change.person)

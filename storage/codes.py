@@ -45,7 +45,10 @@ _ISSUE: Final = """
 INSERT INTO verification_tokens (token_hash, user_id, purpose, method, expires_us)
 VALUES (%s, %s, %s, %s, %s)
 """
-_FORGET: Final = "DELETE FROM verification_tokens WHERE user_id = %s AND expires_us < %s"
+_PURGE: Final = (
+    "DELETE FROM codes WHERE expires_us < %s",
+    "DELETE FROM verification_tokens WHERE expires_us < %s",
+)
 _UNSPENT: Final = """
 SELECT token_hash, purpose, method, expires_us
 FROM verification_tokens WHERE token_hash = %s AND user_id = %s AND used_us IS NULL
@@ -73,8 +76,8 @@ class Codes:
             {name: Lockout(Window(tuple(marks)), until) for name, marks, until in attempts},
         )
 
-    async def save(self, user_id: int, change: ProofChange, now_us: int) -> None:
-        """Write the step and drop this person's tokens that expired long ago."""
+    async def save(self, user_id: int, change: ProofChange) -> None:
+        """Write the step in one transaction."""
         with store_errors():
             async with self._pool.transaction() as connection:
                 register(connection)
@@ -83,9 +86,15 @@ class Codes:
                 for name, lockout in change.attempts.items():
                     await _save_attempts(connection, user_id, name, lockout)
                 if change.token is not None:
-                    await _save_token(connection, user_id, change.token, now_us)
+                    await _save_token(connection, user_id, change.token)
                 if change.person is not None:
                     await self._users.save_in(connection, change.person)
+
+    async def purge(self, now_us: int) -> None:
+        """Forget codes and tokens that expired a day ago."""
+        with store_errors():
+            for sql in _PURGE:
+                await self._pool.execute(sql, (Int8(now_us - REMEMBERED_US),))
 
     async def unspent(self, user_id: int, token_hash: bytes) -> VerificationToken | None:
         """This person's token, expired or not, unless it was spent."""
@@ -128,10 +137,7 @@ async def _save_attempts(
     await connection.execute(_SAVE_ATTEMPTS, params)
 
 
-async def _save_token(
-    connection: TrioConnection, user_id: int, token: VerificationToken, now_us: int
-) -> None:
-    await connection.execute(_FORGET, (Int8(user_id), Int8(now_us - REMEMBERED_US)))
+async def _save_token(connection: TrioConnection, user_id: int, token: VerificationToken) -> None:
     params = (
         token.token_hash,
         Int8(user_id),

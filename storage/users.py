@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from psycopg.types.numeric import Int8
 
-from actors.identity_store import Lookup, StaleWrite, StoreUnavailable
+from actors.identity_store import Lookup, StaleWrite, StoreUnavailable, UserOrder
 from domain.identity import Agent, Person, Profile, Reason, Role
 from storage.arrays import Int8s, register
 from storage.crypto import SecretBox
@@ -33,6 +33,15 @@ _FIND: Final = {
     Lookup.OBJECT_ID: "SELECT id FROM users WHERE object_id = %s",
     Lookup.WALLET_ADDRESS: "SELECT id FROM users WHERE lower(wallet_address) = lower(%s)",
 }
+_PAGE: Final = f"SELECT {_PROFILE_COLUMNS} {_FROM} WHERE NOT u.deleted"
+_ORDER: Final = {
+    UserOrder.CREATED: "u.created_us",
+    UserOrder.LAST_LOGIN: "u.last_login_us",
+    UserOrder.EMAIL: "u.email",
+    UserOrder.FIRST_NAME: "u.first_name",
+    UserOrder.ROLE: "u.role",
+}
+_COUNT: Final = "SELECT count(*) FROM users WHERE NOT deleted"
 _NEW_ID: Final = "SELECT nextval('user_ids')"
 _COLUMNS: Final = (
     "object_id",
@@ -109,6 +118,18 @@ class Users:
         with store_errors():
             row = await self._pool.fetch_one(_FIND[by], (value,))
         return None if row is None else int(row[0])
+
+    async def page(
+        self, order: UserOrder, descending: bool, limit: int, offset: int
+    ) -> tuple[list[Profile], int]:
+        """One page of everybody who is not deleted, and how many there are."""
+        way = "DESC" if descending else "ASC"
+        sql = f"{_PAGE} ORDER BY {_ORDER[order]} {way} NULLS LAST, u.id {way} LIMIT %s OFFSET %s"
+        with store_errors():
+            rows = await self._pool.fetch(sql, (Int8(limit), Int8(offset)))
+            count = await self._pool.fetch_one(_COUNT)
+        assert count is not None, "count answers one row"
+        return [_profile(row) for row in rows], int(count[0])
 
     async def person(self, user_id: int) -> Person | None:
         """The person with secrets; raises SecretUnreadable when the key is another one."""

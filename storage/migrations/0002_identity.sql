@@ -42,20 +42,20 @@ CREATE TABLE agents (
     active        boolean NOT NULL
 );
 
--- A registration waiting for its codes (NXPY-C05, NXPY-C06). Its id is that of the unverified
--- identity it takes over, or that of the user it will become; codes and attempts refer to it.
+-- A registration waiting for its codes (NXPY-C05, NXPY-C06). Its id is that of the user it will
+-- become unless it takes an unproved identity over; codes and attempts refer to it.
 CREATE TABLE registrations (
     user_id       bigint PRIMARY KEY,
     email         text NOT NULL CONSTRAINT registrations_email UNIQUE,
     phone         text NOT NULL,
     password_hash text NOT NULL,
-    needs_email   boolean NOT NULL,
-    needs_phone   boolean NOT NULL,
+    verify_with   text NOT NULL CHECK (verify_with IN ('email', 'phone', 'both')),
     email_proved  boolean NOT NULL DEFAULT false,
     phone_proved  boolean NOT NULL DEFAULT false,
     created_us    bigint NOT NULL
 );
 CREATE INDEX registrations_phone ON registrations (phone, created_us);
+CREATE INDEX registrations_age ON registrations (created_us);
 
 -- A code that was sent; a new one for the same surface and purpose replaces it (X-C19).
 CREATE TABLE codes (
@@ -69,6 +69,7 @@ CREATE TABLE codes (
     wrong      integer NOT NULL,
     PRIMARY KEY (user_id, surface, purpose)
 );
+CREATE INDEX codes_age ON codes (expires_us);
 
 -- Failures and requests that count over time, by what they count.
 CREATE TABLE attempts (
@@ -87,4 +88,4 @@ CREATE TABLE verification_tokens (
     expires_us bigint NOT NULL,
     used_us    bigint                           -- null: not spent yet
 );
-CREATE INDEX verification_tokens_user ON verification_tokens (user_id);
+CREATE INDEX verification_tokens_age ON verification_tokens (expires_us);

@@ -38,6 +38,7 @@ class Disk:
         self.unsure = False
         self.gate = None
         self.reads = 0
+        self.purged_at = 0
         self.ids = iter(range(100_000, 200_000))
 
     async def touch(self):
@@ -140,7 +141,7 @@ class MemoryProofs:
             {key[1]: lock for key, lock in attempts.items() if key[0] == user_id},
         )
 
-    async def save(self, user_id, change, now_us):
+    async def save(self, user_id, change):
         await self.disk.touch()
         if change.person is not None:
             self.users.write(change.person)
@@ -160,6 +161,10 @@ class MemoryProofs:
         await self.disk.touch()
         owner, token = self.disk.tokens.get(token_hash, (None, None))
         return token if owner == user_id and token_hash not in self.disk.spent else None
+
+    async def purge(self, now_us):
+        await self.disk.touch()
+        self.disk.purged_at = now_us
 
     def spend(self, consumed):
         """What the journal does in its transaction; True when exactly one row changed."""

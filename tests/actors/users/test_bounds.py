@@ -126,3 +126,16 @@ async def test_a_flood_on_one_person_is_refused_and_the_others_go_on():
             house.disk.gate.set()
             assert (await house.people.promote(other)).is_admin
         assert len(answers) == 200
+
+
+async def test_dead_codes_are_purged_every_hour_by_the_applications_clock():
+    async with living() as house:
+        await trio.testing.wait_all_tasks_blocked()
+        assert house.disk.purged_at == 0
+        house.disk.down = True
+        house.clock.advance(3_600)
+        await trio.testing.wait_all_tasks_blocked()
+        house.disk.down = False
+        house.clock.advance(3_600)
+        await trio.testing.wait_all_tasks_blocked()
+        assert house.disk.purged_at == house.clock.now_us()

@@ -54,7 +54,7 @@ def token(name=b"t", purpose=Purpose.WITHDRAWAL):
 async def test_a_step_is_read_back_as_written(codes):
     lockout = Lockout(Window((NOW - 5, NOW)), NOW + 7)
     change = ProofChange(sessions={KEY: session()}, attempts={"failures": lockout})
-    await codes.save(7, change, NOW)
+    await codes.save(7, change)
     assert await codes.load(7, NOW) == Proofs({KEY: session()}, {"failures": lockout})
     assert await codes.load(8, NOW) == Proofs({}, {})
 
@@ -62,27 +62,27 @@ async def test_a_step_is_read_back_as_written(codes):
 async def test_a_later_step_replaces_what_it_names_and_nothing_else(codes):
     other = (Surface.CASHIER, Purpose.TRANSFER)
     kept = session(surface=other[0], purpose=other[1])
-    await codes.save(7, ProofChange(sessions={KEY: session(), other: kept}), NOW)
-    await codes.save(7, ProofChange(attempts={"a": Lockout(Window((1,)))}), NOW)
+    await codes.save(7, ProofChange(sessions={KEY: session(), other: kept}))
+    await codes.save(7, ProofChange(attempts={"a": Lockout(Window((1,)))}))
     newer = session(salt=b"n" * 16, wrong=0, channel=Channel.SMS)
     change = ProofChange(sessions={KEY: newer}, attempts={"a": Lockout(Window(()), 3)})
-    await codes.save(7, change, NOW)
+    await codes.save(7, change)
     assert await codes.load(7, NOW) == Proofs(
         {KEY: newer, other: kept}, {"a": Lockout(Window(()), 3)}
     )
-    await codes.save(7, ProofChange(sessions={KEY: None}), NOW)
+    await codes.save(7, ProofChange(sessions={KEY: None}))
     assert (await codes.load(7, NOW)).sessions == {other: kept}
 
 
 async def test_an_expired_code_is_remembered_for_a_day(codes):
-    await codes.save(7, ProofChange(sessions={KEY: session()}), NOW)
+    await codes.save(7, ProofChange(sessions={KEY: session()}))
     expired = session().expires_at_us
     assert KEY in (await codes.load(7, expired + DAY - 1)).sessions
     assert KEY not in (await codes.load(7, expired + DAY)).sessions
 
 
 async def test_a_token_is_its_owners_until_it_is_spent(codes, pool):
-    await codes.save(7, ProofChange(token=token()), NOW)
+    await codes.save(7, ProofChange(token=token()))
     assert await codes.unspent(7, b"t" * 32) == token()
     assert await codes.unspent(8, b"t" * 32) is None
     assert await codes.unspent(7, b"x" * 32) is None
@@ -93,7 +93,7 @@ async def test_a_token_is_its_owners_until_it_is_spent(codes, pool):
 
 async def test_a_token_is_spent_by_exactly_one_transaction(codes, pool):
     """CASH-C12: the journal that finds it spent, or not there, is refused."""
-    await codes.save(7, ProofChange(token=token()), NOW)
+    await codes.save(7, ProofChange(token=token()))
     results = []
 
     async def spend():
@@ -115,7 +115,7 @@ async def test_a_token_is_spent_by_exactly_one_transaction(codes, pool):
 
 
 async def test_a_journal_that_fails_leaves_the_token_good(codes, pool):
-    await codes.save(7, ProofChange(token=token()), NOW)
+    await codes.save(7, ProofChange(token=token()))
 
     async def fail():
         async with pool.transaction() as connection:
@@ -127,24 +127,26 @@ async def test_a_journal_that_fails_leaves_the_token_good(codes, pool):
     assert await codes.unspent(7, b"t" * 32) == token()
 
 
-async def test_issuing_drops_the_same_persons_tokens_of_the_day_before(codes, pool):
-    for user_id in (7, 8):
-        await codes.save(user_id, ProofChange(token=token(bytes([user_id]))), NOW)
-    later = token().expires_at_us + DAY + 1
-    await codes.save(7, ProofChange(token=token(b"n")), later)
-    left = await pool.fetch("SELECT user_id, token_hash FROM verification_tokens ORDER BY 1, 2")
-    assert left == [(7, b"n" * 32), (8, b"\x08" * 32)]
+async def test_what_expired_a_day_ago_is_purged(codes, pool):
+    fresh = session(surface=Surface.CASHIER, expires_at_us=session().expires_at_us + 1)
+    sessions = {KEY: session(), (Surface.CASHIER, KEY[1]): fresh}
+    await codes.save(7, ProofChange(token=token(), sessions=sessions))
+    await codes.purge(session().expires_at_us + DAY)
+    assert await codes.unspent(7, b"t" * 32) == token()
+    await codes.purge(session().expires_at_us + DAY + 1)
+    assert await codes.unspent(7, b"t" * 32) is None
+    assert await pool.fetch("SELECT surface FROM codes") == [("cashier",)]
 
 
 async def test_the_used_totp_step_and_its_token_are_one_write(codes, users):
     person = Person(profile=Profile(user_id=7, object_id="a" * 24))
     await users.insert(person)
     used = msgspec.structs.replace(person, totp_last_step=9, revision=1)
-    await codes.save(7, ProofChange(token=token(), person=used), NOW)
+    await codes.save(7, ProofChange(token=token(), person=used))
     assert (await users.person(7)).totp_last_step == 9
     assert await codes.unspent(7, b"t" * 32) == token()
     with pytest.raises(StaleWrite):
-        await codes.save(7, ProofChange(token=token(b"u"), person=used), NOW)
+        await codes.save(7, ProofChange(token=token(b"u"), person=used))
     assert await codes.unspent(7, b"u" * 32) is None
 
 
@@ -161,7 +163,7 @@ async def test_a_database_that_is_away_is_said_to_be_away(dsn, postgres_dsn):
             with pytest.raises(StoreUnavailable):
                 await users.person(1)
             with pytest.raises(StoreUnavailable):
-                await codes.save(7, ProofChange(token=token()), NOW)
+                await codes.save(7, ProofChange(token=token()))
             with pytest.raises(StoreUnavailable):
                 await codes.load(7, NOW)
             admin.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 from psycopg.rows import dict_row
 
-from actors.identity_store import Lookup, StaleWrite
+from actors.identity_store import Lookup, StaleWrite, UserOrder
 from domain.identity import Agent, Person, Profile, Reason, Role
 from domain.identity.person import with_profile
 from storage.crypto import SecretBox, SecretUnreadable
@@ -187,3 +187,16 @@ async def test_every_column_of_the_table_is_written(users, pool):
         assert await users.save(everything_else) is None
         after = await (await cursor.execute("SELECT * FROM users")).fetchone()
     assert {name for name in before if before[name] == after[name]} == {"id"}
+
+
+async def test_people_are_listed_a_page_at_a_time_without_the_deleted(users):
+    for user_id, name in ((1, "b"), (2, "a"), (3, "c"), (4, "d")):
+        await users.insert(somebody(user_id, first_name=name, created_at_us=user_id))
+    await users.insert(somebody(5, deleted=True))
+    page, total = await users.page(UserOrder.CREATED, True, 2, 1)
+    assert ([profile.user_id for profile in page], total) == ([3, 2], 4)
+    page, _ = await users.page(UserOrder.FIRST_NAME, False, 10, 0)
+    assert [profile.first_name for profile in page] == ["a", "b", "c", "d"]
+    for order in UserOrder:
+        assert len((await users.page(order, False, 10, 0))[0]) == 4
+    assert (await users.page(UserOrder.CREATED, False, 10, 10)) == ([], 4)
