@@ -52,6 +52,7 @@ async def test_a_handler_that_hangs_up_sends_nothing() -> None:
             await client.get(base)
 
 
+@pytest.mark.expects_error_log
 async def test_a_handler_that_fails_is_a_500_and_the_server_lives_on() -> None:
     async def fail(_request: HttpRequest) -> HttpReply:
         raise ZeroDivisionError

@@ -94,7 +94,6 @@ class Book:
         self._payments: dict[int, Payment] = {}
         self._by_reference: dict[str, Payment] = {}  # checkout, conversation or originator
         self._by_receipt: dict[str, Payment] = {}
-        self._busy: set[int] = set()
         self._next = 1
         self.rules = Rules()
         self.addresses: Addresses | None = None
@@ -130,11 +129,6 @@ class Book:
         who = number(who)
         return [payment for payment in self if payment.who == who]
 
-    @property
-    def in_flight(self) -> int:
-        """How many payments something will still happen to."""
-        return len(self._busy)
-
     async def keep(self, payment: Payment) -> None:
         """The payment as it is now, and the balances it changed."""
         self._index(payment)
@@ -167,7 +161,6 @@ class Book:
 
     def _index(self, payment: Payment) -> None:
         self._payments[payment.serial] = payment
-        (self._busy.add if payment.busy else self._busy.discard)(payment.serial)
         if payment.state not in ("rejected", "error"):
             for reference in (payment.checkout, payment.conversation, payment.originator):
                 if reference:

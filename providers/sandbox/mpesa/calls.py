@@ -11,7 +11,7 @@ from providers.mpesa import wire
 from providers.sandbox.mpesa import bodies, fields, forms
 from providers.sandbox.mpesa.account import Account, Vault
 from providers.sandbox.mpesa.book import Addresses, Payment
-from providers.sandbox.mpesa.desk import MAX_IN_FLIGHT, Desk, Inquiry
+from providers.sandbox.mpesa.desk import Desk, Inquiry
 from providers.sandbox.mpesa.ids import EAST_AFRICA
 from providers.sandbox.mpesa.outcomes import DELAY_SECONDS, OK_TEXT, Kind, Rule, number
 from providers.sandbox.server import HttpReply
@@ -58,6 +58,8 @@ class Calls:
 
     async def answer(self, path: str, body: bytes) -> HttpReply:
         """One authorised call."""
+        if self._desk.is_full:
+            return self.error(*_SPIKE_ARREST)
         checks, call = self._table[path]
         members = fields.read(body, checks)
         if isinstance(members, str):
@@ -159,8 +161,6 @@ class Calls:
     ) -> HttpReply | None:
         """Take the payment as its rule says; an error if the call is to fail. A bad initiator
         is found out later, as by the real one, and uses up no rule."""
-        if self._book.in_flight >= MAX_IN_FLIGHT:
-            return self.error(*_SPIKE_ARREST)
         rule, used = Rule(outcome="bad_credential"), False
         if trusted:
             rule, used = self._book.rules.take(payment.who, payment.kind)
@@ -168,6 +168,7 @@ class Calls:
         payment.due_at = payment.created_at + rule.answer_delay + rule.ending_delay
         if rule.outcome in ("reject", "http_500"):
             payment.state = "rejected" if rule.outcome == "reject" else "error"
+            payment.checkout = payment.conversation = ""  # nobody is told any
         # Nothing has been awaited since a payout's originator was looked up: `take` enters it,
         # so that of two that arrive together the second is a duplicate.
         await self._desk.take(payment)

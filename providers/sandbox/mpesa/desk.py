@@ -18,7 +18,7 @@ from providers.sandbox.mpesa.courier import Courier
 from providers.sandbox.mpesa.ids import Ids
 from providers.sandbox.mpesa.outcomes import DELAY_SECONDS, ENDINGS, OK_TEXT, Ending
 
-MAX_IN_FLIGHT: Final = 10_000  # then Daraja's own answer: spike arrest
+MAX_IN_FLIGHT: Final = 10_000  # payments and answers; then Daraja's own: spike arrest
 
 _NO_SUCH_RECEIPT: Final = ("2032", "The transaction receipt number does not exist.")
 _ALREADY_REVERSED: Final = ("R000001", "The transaction has already been reversed.")
@@ -82,6 +82,11 @@ class Desk:
         if payment.busy:
             self._nursery.start_soon(self._follow, payment)
 
+    @property
+    def is_full(self) -> bool:
+        """Whether as much is under way as this Daraja bears."""
+        return len(self._nursery.child_tasks) >= MAX_IN_FLIGHT
+
     def new_receipt(self) -> str:
         """A receipt nobody has yet."""
         while True:
@@ -137,7 +142,8 @@ class Desk:
 
     async def _give_back(self, payment: Payment) -> Answer:
         if payment.state != "paid":
-            return Answer(*_ALREADY_REVERSED)
+            reversed_before = payment.state == "reversed"
+            return Answer(*(_ALREADY_REVERSED if reversed_before else _INVALID_ORIGINAL))
         payment.state = "reversed"
         self.book.working -= payment.amount
         await self.book.keep(payment)
