@@ -75,6 +75,7 @@ async def _supervised(cluster: Cluster) -> AsyncIterator[Postgres]:
         raise
     finally:
         await postgres.stop()
+        cluster.remove_socket_dir(cluster.account())
 
 
 async def _dsn_of_owner(cluster: Cluster) -> str:

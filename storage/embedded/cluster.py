@@ -12,7 +12,7 @@ import shutil
 import signal
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Final
 
@@ -158,6 +158,13 @@ class Cluster:
         if short.is_symlink() or status.st_uid != account.uid or status.st_mode & 0o077:
             raise EmbeddedError(f"{short} is not ours: remove it")
         return short
+
+    def remove_socket_dir(self, account: Account) -> None:
+        """Take the short folder away again after a stop."""
+        folder = self.socket_dir(account)
+        if folder != self.path:
+            with suppress(OSError):  # in use or gone: either way not ours to remove
+                folder.rmdir()
 
     def running_postmaster(self) -> int | None:
         """The process number of a live postmaster on this cluster, if there is one."""

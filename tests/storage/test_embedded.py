@@ -62,12 +62,19 @@ def _postmaster(data_dir: Path) -> int:
     return pid
 
 
+def _socket_of(dsn: str) -> Path:
+    return Path(str(psycopg.conninfo.conninfo_to_dict(dsn)["host"])) / ".s.PGSQL.5432"
+
+
 async def test_a_stop_leaves_no_process_and_no_pid_file(data_dir: Path) -> None:
     """contract.md, "Processes"."""
-    async with embedded.running(data_dir):
+    async with embedded.running(data_dir) as postgres:
         postmaster = _postmaster(data_dir)
         family = [postmaster, *processes.children(postmaster)]
     assert not (data_dir / "postgres" / "postmaster.pid").exists()
+    socket = _socket_of(postgres.dsn)
+    assert not socket.exists()
+    assert socket.parent == data_dir / "postgres" or not socket.parent.exists()
     assert not any(processes.is_alive(pid) for pid in family)
 
 
@@ -82,8 +89,7 @@ async def test_nothing_listens_outside_and_durability_is_on(data_dir: Path) -> N
             ("jit", "off"),
         ):
             assert await pool.fetch_one("SELECT current_setting(%s)", (name,)) == (value,)
-        socket_dir = str(psycopg.conninfo.conninfo_to_dict(postgres.dsn)["host"])
-        assert os.stat(socket_dir).st_mode & 0o077 == 0
+        assert _socket_of(postgres.dsn).parent.stat().st_mode & 0o077 == 0
 
 
 async def test_a_second_owner_is_refused_and_a_visitor_is_let_in(data_dir: Path) -> None:
