@@ -1,0 +1,124 @@
+"""daftari: entry point. Reads options, puts the parts together (assembly), serves."""
+
+import logging
+import os
+import signal
+import sys
+from collections.abc import Awaitable, Callable
+from typing import Any, NoReturn
+
+import click
+import structlog
+import trio
+
+from assembly.commands import print_token, print_verification
+from assembly.options import OptionError, Options, read_options
+from assembly.server import running
+from storage.embedded import EmbeddedError
+from storage.errors import StorageError
+
+_FAILED = 1
+
+
+@click.group()
+def main() -> None:
+    """Five money APIs on one identity store and one double-entry journal."""
+
+
+def _with_options(command: Callable[..., None]) -> Callable[..., None]:
+    for flag, name, kind in (
+        ("--data-dir", "data_dir", str),
+        ("--database-url", "database_url", str),
+    ):
+        command = click.option(flag, name, type=kind)(command)
+    return command
+
+
+@main.command()
+@click.option("--host", "app_host")
+@click.option("--port", "app_port", type=int)
+@click.option("--mode", "app_mode", type=click.Choice(["sandbox", "live"]))
+@_with_options
+def serve(**flags: Any) -> None:
+    """Serve until SIGTERM or Ctrl-C."""
+    options = _options(flags)
+    _run(_serve, options)
+
+
+@main.command()
+@click.argument("user")
+@_with_options
+def token(user: str, **flags: Any) -> None:
+    """Print a JWT for a sandbox user: id, e-mail or agent id."""
+    options = _options(flags)
+    if not options.is_sandbox:
+        _fail("token: only in sandbox mode (APP_MODE=sandbox)")
+    _run(print_token, options, user)
+
+
+@main.command()
+@_with_options
+def verify(**flags: Any) -> None:
+    """Re-derive every balance from the journal; exit 1 at the first difference."""
+    _run(print_verification, _options(flags))
+
+
+async def _serve(options: Options) -> int:
+    with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+        async with running(options) as server:
+            host = f"[{options.app_host}]" if ":" in options.app_host else options.app_host
+            scheme = "https" if options.tls_cert else "http"
+            click.echo(f"listening on {scheme}://{host}:{server.port}")
+            async for _ in signals:
+                break
+    return 0
+
+
+def _options(flags: dict[str, Any]) -> Options:
+    try:
+        options = read_options(os.environ, **flags)
+    except OptionError as error:
+        _fail(str(error))
+    _log_to_stderr(options.log_level)
+    return options
+
+
+def _run(command: Callable[..., Awaitable[int]], *arguments: Any) -> NoReturn:
+    try:
+        status = trio.run(command, *arguments)
+    except BaseException as error:
+        for reason in _reasons(error):
+            _fail(reason)
+        raise
+    sys.exit(status)
+
+
+def _reasons(error: BaseException) -> list[str]:
+    """The one line an operator needs, for failures that are not ours to debug."""
+    if isinstance(error, BaseExceptionGroup):
+        return [reason for inner in error.exceptions for reason in _reasons(inner)][:1]
+    if isinstance(error, (OptionError, EmbeddedError, StorageError)):
+        return [str(error).splitlines()[0]]
+    if isinstance(error, OSError):
+        return [f"{error.strerror or error}"]
+    return []
+
+
+def _fail(message: str) -> NoReturn:
+    click.echo(f"daftari: {message}", err=True)
+    sys.exit(_FAILED)
+
+
+def _log_to_stderr(level: str) -> None:
+    structlog.configure(
+        wrapper_class=structlog.make_filtering_bound_logger(
+            logging.getLevelNamesMapping().get(level.upper(), logging.INFO)
+        ),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=True,
+    )
+    logging.basicConfig(stream=sys.stderr, level=logging.WARNING)
+
+
+if __name__ == "__main__":
+    main()

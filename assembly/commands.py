@@ -1,0 +1,73 @@
+"""Commands that work beside a running server, on the same database."""
+
+import secrets
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import click
+from storage.verify import verify
+
+from actors.identity_store import Lookup
+from assembly.control import CLOCK_OFFSET
+from assembly.options import OptionError, Options, load_secrets
+from domain.identity import AccessTokens, Profile
+from storage import embedded
+from storage.crypto import SecretBox, derive_key
+from storage.installation import recall
+from storage.pool import Pool
+from storage.users import Users
+
+_US = 1_000_000
+
+
+async def print_token(options: Options, who: str) -> int:
+    """A token as the server would issue it, at the server's application time."""
+    keys = load_secrets(options)
+    async with _database(options) as pool:
+        users = Users(pool, SecretBox(derive_key(keys.data.encode(), "secrets"), _random))
+        profile = await _find(users, who)
+        if profile is None:
+            raise OptionError(f"no such user: {who}")
+        offset_us = int(await recall(pool, CLOCK_OFFSET) or 0)
+        now_s = time.time_ns() // 1000 // _US + offset_us // _US
+        tokens = AccessTokens(keys.jwt.encode(), _random)
+        click.echo(tokens.issue(profile.user_id, profile.token_version, ("pwd", "otp"), now_s))
+    return 0
+
+
+async def _find(users: Users, who: str) -> Profile | None:
+    user_id: int | None
+    if who.isascii() and who.isdigit():
+        user_id = int(who)
+    elif "@" in who:
+        user_id = await users.find(Lookup.EMAIL, who.lower())
+    else:
+        user_id = await users.find(Lookup.AGENT_ID, who)
+    found = await users.profiles([user_id]) if user_id is not None else []
+    return found[0] if found else None
+
+
+async def print_verification(options: Options) -> int:
+    """A table of every check; 1 with the first difference, else 0."""
+    async with _database(options) as pool:
+        report = await verify(pool)
+    click.echo(report.table())
+    if report.balanced:
+        return 0
+    click.echo(f"first difference: {report.differences[0]}")
+    return 1
+
+
+@asynccontextmanager
+async def _database(options: Options) -> AsyncIterator[Pool]:
+    if options.database_url:
+        async with Pool.opened(options.database_url, 2) as pool:
+            yield pool
+        return
+    async with embedded.attached(options.data_path) as dsn, Pool.opened(dsn, 2) as pool:
+        yield pool
+
+
+def _random(count: int) -> bytes:
+    return secrets.token_bytes(count)

@@ -1,0 +1,131 @@
+"""The core all surfaces stand on: storage, ledger, people, messages, rates, payments."""
+
+import random
+import secrets
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+
+import trio
+
+from actors.account import Accounts
+from actors.callbacks import CallbackIntake
+from actors.clock import Clock
+from actors.feed import Feeds
+from actors.idempotency import Idempotency
+from actors.journal import Journal
+from actors.ledger import Ledger
+from actors.messenger import Messenger
+from actors.payment_parts import Parts
+from actors.payments import Payments
+from actors.people import People
+from actors.rates import RateService
+from assembly.options import Options, Secrets
+from assembly.outside import Outside
+from domain.identity import AccessTokens, FixedCodes, RandomCodes
+from domain.partners import Partners
+from providers.mpesa.client import Callbacks
+from storage.accounts import PostgresAccounts
+from storage.alerts import PostgresAlerts
+from storage.callbacks import PostgresCallbacks
+from storage.codes import Codes
+from storage.crypto import SecretBox, derive_key
+from storage.events import PostgresEvents
+from storage.idempotency import PostgresIdempotency
+from storage.journal import PostgresJournal
+from storage.partners import load_partners
+from storage.payments import PostgresPayments
+from storage.pool import Pool
+from storage.rates import StoredQuotes
+from storage.reads import PostgresLedgerReads
+from storage.users import Users
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Core:
+    """Everything surfaces are made from."""
+
+    clock: Clock
+    pool: Pool
+    feeds: Feeds
+    events: PostgresEvents
+    accounts: PostgresAccounts
+    ledger: Ledger
+    reads: PostgresLedgerReads
+    idempotency: Idempotency
+    messenger: Messenger
+    people: People
+    rates: RateService
+    partners: Partners
+    payments: Payments
+    callbacks: CallbackIntake
+
+
+@asynccontextmanager
+async def running_core(
+    options: Options, keys: Secrets, dsn: str, pool: Pool, clock: Clock, outside: Outside
+) -> AsyncIterator[Core]:
+    """Start the core in order; on leaving, stop it in reverse with everything queued answered."""
+    feeds = Feeds()
+    accounts = PostgresAccounts(pool)
+    directory = Accounts(accounts, clock)
+    journal = Journal(PostgresJournal(dsn), feeds, clock)
+    ledger = Ledger(directory, journal)
+    messenger = Messenger(outside.channels)
+    people = _people(options, keys, pool, clock, messenger)
+    rates = RateService(outside.rates, StoredQuotes(pool), clock)
+    payment_store = PostgresPayments(pool)
+    parts = Parts(
+        store=payment_store,
+        alerts=PostgresAlerts(pool),
+        ledger=ledger,
+        rail=outside.mpesa,
+        urls=outside.callback_urls,
+        clock=clock,
+    )
+    payments = Payments(parts, derive_key(keys.data.encode(), "callbacks"))
+    outside.callback_urls.secret_of = payments.callback_secret
+    callbacks = CallbackIntake(PostgresCallbacks(pool), payments, Callbacks(), clock)
+    async with AsyncExitStack() as stack:
+        nursery = await stack.enter_async_context(trio.open_nursery())
+        stack.callback(nursery.cancel_scope.cancel)
+        await nursery.start(journal.run)
+        for part in (directory.run, messenger.run, people.run, payments.run, callbacks.run):
+            await nursery.start(part)
+        yield Core(
+            clock=clock,
+            pool=pool,
+            feeds=feeds,
+            events=PostgresEvents(pool),
+            accounts=accounts,
+            ledger=ledger,
+            reads=PostgresLedgerReads(pool),
+            idempotency=Idempotency(PostgresIdempotency(pool), clock),
+            messenger=messenger,
+            people=people,
+            rates=rates,
+            partners=await load_partners(pool),
+            payments=payments,
+            callbacks=callbacks,
+        )
+        with trio.move_on_after(5):
+            await journal.drain()
+
+
+def _people(
+    options: Options, keys: Secrets, pool: Pool, clock: Clock, messenger: Messenger
+) -> People:
+    master = keys.data.encode()
+    users = Users(pool, SecretBox(derive_key(master, "secrets"), secrets.token_bytes))
+    fixed = options.is_sandbox and not options.sandbox_random_codes
+    return People(
+        users,
+        Codes(pool, users),
+        clock=clock,
+        messenger=messenger,
+        tokens=AccessTokens(keys.jwt.encode(), secrets.token_bytes),
+        codes=FixedCodes("123456") if fixed else RandomCodes(secrets.token_bytes),
+        code_key=derive_key(master, "codes"),
+        random_bytes=secrets.token_bytes,
+        jitter=random.random,
+    )

@@ -1,0 +1,182 @@
+"""Every option of the server: environment variables, with flags that win over them.
+
+docs/configuration.md has one row for each; a test holds the two together.
+"""
+
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+SECRETS_FILE: Final = "secrets.json"
+_SHORTEST_SECRET: Final = 32  # bytes (X-C04)
+
+
+class OptionError(Exception):
+    """An option is missing or wrong; the text is one line that names the variable."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """Field names in capitals are the environment variables. Empty means not given."""
+
+    app_host: str = "127.0.0.1"
+    app_port: int = 3000
+    app_mode: str = "sandbox"
+    data_dir: str = "./data"
+    database_url: str = ""
+    jwt_secret: str = ""
+    data_key: str = ""
+    tls_cert: str = ""
+    tls_key: str = ""
+    trust_proxy: str = ""
+    admin_emails: str = ""
+    cors_origins: str = ""
+    log_level: str = "INFO"
+    sandbox_random_codes: bool = False
+    public_url: str = ""
+    cashier_hosts: str = "api.safarigari.com"
+    cashier_messages_per_second: int = 60
+    cashier_transfer_requires_verification: bool = False
+    smtp_host: str = ""
+    smtp_port: int = 587
+    smtp_username: str = ""
+    smtp_password: str = ""
+    smtp_sender: str = ""
+    at_username: str = ""
+    at_api_key: str = ""
+    at_sender: str = ""
+    twilio_account_sid: str = ""
+    twilio_auth_token: str = ""
+    twilio_sender: str = ""
+    whatsapp_phone_number_id: str = ""
+    whatsapp_access_token: str = ""
+    mpesa_base_url: str = "https://api.safaricom.co.ke"
+    mpesa_consumer_key: str = ""
+    mpesa_consumer_secret: str = ""
+    mpesa_passkey: str = ""
+    mpesa_initiator: str = ""
+    mpesa_initiator_password: str = ""
+    mpesa_certificate: str = ""
+    mpesa_shortcode: str = ""
+    mpesa_payout_shortcode: str = ""
+    mpesa_callback_sources: str = ""
+    openexchangerates_app_id: str = ""
+    coingecko_api_key: str = ""
+
+    @property
+    def is_sandbox(self) -> bool:
+        """Read while the parts are put together, and by nothing else."""
+        return self.app_mode == "sandbox"
+
+    @property
+    def data_path(self) -> Path:
+        return Path(self.data_dir).expanduser().resolve()
+
+    @property
+    def admins(self) -> tuple[str, ...]:
+        return _listed(self.admin_emails.lower())
+
+    @property
+    def origins(self) -> tuple[str, ...]:
+        """X-C25: everybody in the sandbox, nobody in live mode, unless configured."""
+        return _listed(self.cors_origins) or (("*",) if self.is_sandbox else ())
+
+
+# What an enabled feature needs in live mode; cashier deposits, codes and tokens are always on.
+_LIVE_NEEDS: Final = (
+    "jwt_secret",
+    "data_key",
+    "smtp_host",
+    "smtp_sender",
+    "public_url",
+    "mpesa_consumer_key",
+    "mpesa_consumer_secret",
+    "mpesa_passkey",
+    "mpesa_initiator",
+    "mpesa_initiator_password",
+    "mpesa_certificate",
+    "mpesa_shortcode",
+    "mpesa_payout_shortcode",
+)
+
+
+def read_options(environ: Mapping[str, str], **flags: Any) -> Options:
+    """Options from the environment; flags that are not None win. Raises OptionError."""
+    values: dict[str, Any] = {}
+    for field in fields(Options):
+        name = field.name.upper()
+        raw: Any = flags.get(field.name)
+        if raw is None:
+            raw = environ.get(name, "")
+        if raw != "":
+            values[field.name] = _value(name, raw, type(field.default))
+    options = Options(**values)
+    _check(options)
+    return options
+
+
+def _value(name: str, raw: Any, kind: type) -> Any:
+    text = str(raw)
+    if kind is bool:
+        return text.lower() in {"1", "true", "yes", "on"}
+    if kind is int:
+        if not text.isascii() or not text.isdigit() or len(text) > 9:
+            raise OptionError(f"{name} must be a whole number, not {text!r}")
+        return int(text)
+    return text
+
+
+def _check(options: Options) -> None:
+    if options.app_mode not in {"sandbox", "live"}:
+        raise OptionError(f"APP_MODE must be sandbox or live, not {options.app_mode!r}")
+    if options.app_port > 65535:
+        raise OptionError(f"APP_PORT must be at most 65535, not {options.app_port}")
+    if bool(options.tls_cert) != bool(options.tls_key):
+        raise OptionError("TLS_CERT and TLS_KEY must be given together")
+    if options.jwt_secret and len(options.jwt_secret) < _SHORTEST_SECRET:
+        raise OptionError(f"JWT_SECRET must have at least {_SHORTEST_SECRET} characters")
+    if not options.is_sandbox:
+        _check_live(options)
+
+
+def _check_live(options: Options) -> None:
+    for name in _LIVE_NEEDS:
+        if not getattr(options, name):
+            raise OptionError(f"{name.upper()} must be set in live mode")
+    if not (options.at_api_key or options.twilio_auth_token):
+        raise OptionError("AT_API_KEY or TWILIO_AUTH_TOKEN must be set in live mode")
+    if not options.tls_cert and not options.trust_proxy:
+        raise OptionError("TLS_CERT, or TRUST_PROXY behind a TLS proxy, must be set in live mode")
+
+
+def _listed(text: str) -> tuple[str, ...]:
+    return tuple(item.strip() for item in text.split(",") if item.strip())
+
+
+class Secrets(msgspec.Struct, frozen=True):
+    """Keys of one installation. `jwt` signs tokens, `data` seals secrets at rest and derives
+    the keys of codes and callbacks."""
+
+    jwt: str
+    data: str
+
+
+def load_secrets(options: Options) -> Secrets:
+    """Configured keys; what the sandbox is not given it makes once and keeps under DATA_DIR."""
+    if options.jwt_secret and options.data_key:
+        return Secrets(options.jwt_secret, options.data_key)
+    path = options.data_path / SECRETS_FILE
+    try:
+        kept = msgspec.json.decode(path.read_bytes(), type=Secrets)
+    except FileNotFoundError:
+        kept = Secrets(secrets.token_hex(32), secrets.token_hex(32))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial = path.with_suffix(".new")
+        partial.touch(mode=0o600)
+        partial.write_bytes(msgspec.json.encode(kept))
+        partial.replace(path)
+    return Secrets(options.jwt_secret or kept.jwt, options.data_key or kept.data)

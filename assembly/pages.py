@@ -1,0 +1,66 @@
+"""What is served at the root: the page that says what runs here, health, metrics."""
+
+from typing import Any, Protocol
+
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from quart import Quart
+from quart_trio import QuartTrio
+
+from assembly.core import Core
+from assembly.options import Options
+from protocols.http import Request, Response
+from protocols.web import Route
+
+_PAGE = """<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><title>daftari</title>
+<style>body{font:16px/1.5 system-ui,sans-serif;max-width:44rem;margin:3rem auto;padding:0 1rem}
+code{background:#f2f2f2;padding:.1em .3em;border-radius:3px}td{padding:.2rem 1rem .2rem 0}</style>
+</head><body><h1>daftari</h1>
+<p>Money APIs on one identity store and one double-entry journal. Mode: <b>MODE</b>.</p>
+<table>
+<tr><td>cashier</td><td><code>/cashier/api/v1/cashier/svc/ws</code> (WebSocket)</td></tr>
+<tr><td>M-Pesa callbacks</td><td><code>/mpesa/api/v1/mpesa/…</code></td></tr>
+<tr><td>health</td><td><a href="/healthz"><code>/healthz</code></a></td></tr>
+<tr><td>metrics</td><td><a href="/metrics"><code>/metrics</code></a></td></tr>
+</table></body></html>"""
+
+
+class Serving(Protocol):
+    """Whether the server takes work."""
+
+    @property
+    def is_serving(self) -> bool: ...
+
+
+def root_routes(state: Serving, core: Core) -> tuple[Route, ...]:
+    """/healthz and /metrics."""
+
+    async def healthz(_request: Request) -> Response:
+        if state.is_serving:
+            return Response(200, b'{"status":"ok"}')
+        return Response(503, b'{"status":"draining"}')
+
+    async def metrics(_request: Request) -> Response:
+        lines = (
+            ("daftari_journals_total", core.ledger.journal.journals),
+            ("daftari_journal_batches_total", core.ledger.journal.committed_batches),
+            ("daftari_journal_queued", core.ledger.journal.queued),
+            ("daftari_journal_available", int(core.ledger.journal.available)),
+            ("daftari_accounts_resident", len(core.ledger.accounts.resident)),
+        )
+        own = "".join(f"{name} {value}\n" for name, value in lines)
+        return Response(200, generate_latest() + own.encode(), CONTENT_TYPE_LATEST)
+
+    return Route("GET", "/healthz", healthz), Route("GET", "/metrics", metrics)
+
+
+def pages_app(options: Options) -> Any:
+    """Pages, served by Quart-Trio behind everything else."""
+    app: Quart = QuartTrio("daftari")
+    page = _PAGE.replace("MODE", options.app_mode)
+
+    @app.get("/")
+    async def index() -> str:
+        return page
+
+    return app

@@ -1,0 +1,190 @@
+"""The whole server, from options to a port that answers, and back."""
+
+import gc
+import ssl
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any, Final
+
+import structlog
+import trio
+
+from actors.clock import Clock
+from actors.identity_store import StoreUnavailable
+from actors.rates import RatesUnavailable
+from assembly.control import CLOCK_OFFSET, sandbox_control
+from assembly.core import Core, running_core
+from assembly.options import Options, Secrets, load_secrets
+from assembly.outside import Outside, live_settings, outside
+from assembly.pages import pages_app, root_routes
+from assembly.seed import seed
+from assembly.simulators import Simulators, simulators
+from protocols.cashier.register import Sessions
+from protocols.cashier.service import Cashier, Settings
+from protocols.cashier.surface import cashier_surface
+from protocols.listener import Server, serve
+from protocols.mpesa.surface import mpesa_surface
+from protocols.sandbox.routes import sandbox_routes
+from protocols.web import Surface
+from providers.mpesa.urls import KNOWN_SOURCES, Sources
+from storage import embedded
+from storage.embedded.server import Postgres
+from storage.errors import Unavailable
+from storage.installation import recall
+from storage.migrate import migrate
+from storage.pool import Pool
+
+log = structlog.get_logger(__name__)
+
+POOL_SIZE: Final = 8
+_EVERYWHERE: Final = frozenset({"0.0.0.0", "::", "localhost"})  # noqa: S104  # compared with
+DRAIN_WITHIN_S: Final = 10.0
+# Actors are few kinds of long-lived objects: collecting them again and again costs pauses of
+# hundreds of milliseconds at 100,000 of them (socket-facts.md).
+_GC_THRESHOLDS: Final = (50_000, 50, 100)
+
+
+@asynccontextmanager
+async def running(options: Options) -> AsyncIterator[Server]:
+    """Start everything in order; on leaving, drain and stop in reverse."""
+    keys = load_secrets(options)
+    async with AsyncExitStack() as stack:
+        postgres, dsn = await _database(stack, options)
+        await migrate(dsn)
+        pool = await stack.enter_async_context(Pool.opened(dsn, POOL_SIZE))
+        clock = Clock(int(await recall(pool, CLOCK_OFFSET) or 0) if options.is_sandbox else 0)
+        sims = await _simulators(stack, options, clock)
+        settings = sims.settings if sims is not None else live_settings(options)
+        clients = await stack.enter_async_context(outside(settings, clock, _base(options)))
+        core = await stack.enter_async_context(
+            running_core(options, keys, dsn, pool, clock, clients)
+        )
+        nursery = await stack.enter_async_context(trio.open_nursery())
+        stack.callback(nursery.cancel_scope.cancel)
+        if sims is not None:
+            await seed(core)
+        await _promote_admins(options, core)
+        server = await _listen(options, core, clients, sims, postgres, nursery)
+        _settle_memory()
+        yield server
+        await server.drain(DRAIN_WITHIN_S)
+
+
+async def _database(stack: AsyncExitStack, options: Options) -> tuple[Postgres | None, str]:
+    if options.database_url:
+        return None, options.database_url
+    postgres = await stack.enter_async_context(embedded.running(options.data_path))
+    return postgres, postgres.dsn
+
+
+async def _simulators(stack: AsyncExitStack, options: Options, clock: Clock) -> Simulators | None:
+    if not options.is_sandbox:
+        return None
+    return await stack.enter_async_context(simulators(options.data_path / "sandbox", clock))
+
+
+def _base(options: Options) -> str:
+    """Where callbacks reach the M-Pesa surface."""
+    if options.public_url:
+        return options.public_url.rstrip("/") + "/mpesa"
+    scheme = "https" if options.tls_cert else "http"
+    host = "127.0.0.1" if options.app_host in _EVERYWHERE else options.app_host
+    return f"{scheme}://{host}:{options.app_port}/mpesa"
+
+
+async def _promote_admins(options: Options, core: Core) -> None:
+    for email in options.admins:
+        profile = await core.people.by_email(email)
+        if profile is not None:
+            await core.people.promote(profile.user_id)
+
+
+async def _listen(
+    options: Options,
+    core: Core,
+    clients: Outside,
+    sims: Simulators | None,
+    postgres: Postgres | None,
+    nursery: trio.Nursery,
+) -> Server:
+    sessions = Sessions(core.clock)
+    nursery.start_soon(sessions.run)
+    routes: tuple[Any, ...] = ()
+    if sims is not None:
+        routes = sandbox_routes(sandbox_control(core, sims, postgres, nursery))
+    state = RunState()
+    server: Server = await nursery.start(
+        lambda task_status: serve(
+            host=options.app_host,
+            port=options.app_port,
+            surfaces=_surfaces(options, core, sessions),
+            root_routes=(*root_routes(state, core), *routes),
+            fallback_app=pages_app(options),
+            tls=_tls(options),
+            task_status=task_status,
+        )
+    )
+    state.server = server
+    if options.app_port == 0:
+        clients.callback_urls.base = clients.callback_urls.base.replace(":0/", f":{server.port}/")
+    return server
+
+
+class RunState:
+    """What /healthz tells about."""
+
+    server: Server | None = None
+
+    @property
+    def is_serving(self) -> bool:
+        return self.server is not None and not self.server.draining
+
+
+def _surfaces(options: Options, core: Core, sessions: Sessions) -> list[Surface]:
+    sources = Sources(
+        options.mpesa_callback_sources.split(",")
+        if options.mpesa_callback_sources
+        else ("127.0.0.0/8", "::1/128")
+        if options.is_sandbox
+        else KNOWN_SOURCES
+    )
+    cashier = Cashier(
+        clock=core.clock,
+        people=core.people,
+        ledger=core.ledger,
+        accounts=core.accounts,
+        reads=core.reads,
+        rates=core.rates,
+        partners=core.partners,
+        idempotency=core.idempotency,
+        feeds=core.feeds,
+        events=core.events,
+        sessions=sessions,
+        unavailable=(Unavailable, StoreUnavailable, RatesUnavailable),
+        settings=Settings(
+            messages_per_second=options.cashier_messages_per_second,
+            transfer_requires_verification=options.cashier_transfer_requires_verification,
+        ),
+    )
+    hosts = tuple(host.strip() for host in options.cashier_hosts.split(",") if host.strip())
+    return [
+        cashier_surface(cashier, hosts),
+        mpesa_surface(core.callbacks, sources.allows),
+    ]
+
+
+def _tls(options: Options) -> ssl.SSLContext | None:
+    if not options.tls_cert:
+        return None
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(options.tls_cert, options.tls_key)
+    return context
+
+
+def _settle_memory() -> None:
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*_GC_THRESHOLDS)
+
+
+__all__ = ["Secrets", "running"]

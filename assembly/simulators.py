@@ -1,0 +1,88 @@
+"""The sandbox's outside systems: simulators in this process, reached over loopback."""
+
+import secrets
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import trio
+
+from actors.clock import Clock
+from assembly.outside import OutsideSettings
+from providers.africastalking import codec as africastalking
+from providers.rates import codec as rates
+from providers.sandbox import mail, sms, whatsapp
+from providers.sandbox.fault import Fault
+from providers.sandbox.mpesa.simulator import MpesaSimulator
+from providers.sandbox.mpesa.store import FileStore
+from providers.sandbox.outbox import Outbox
+from providers.sandbox.rates import RateServer
+from providers.smtp import codec as smtp
+from providers.whatsapp import codec as whatsapp_codec
+
+_LOOPBACK: Final = "127.0.0.1"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Simulators:
+    """What /sandbox controls, and the settings that lead the clients to it."""
+
+    settings: OutsideSettings
+    outbox: Outbox
+    mpesa: MpesaSimulator
+    rates: RateServer
+    faults: dict[str, Fault]
+
+
+@asynccontextmanager
+async def simulators(folder: Path, clock: Clock) -> AsyncIterator[Simulators]:
+    """Start them all; `folder` keeps what an outside system would remember."""
+    faults = {name: Fault(clock.now_us) for name in ("mpesa", "mail", "sms")}
+    outbox = Outbox(clock.now_us)
+    mpesa = MpesaSimulator(FileStore(folder / "mpesa"), faults["mpesa"])
+    rate_server = RateServer(clock.now_s)
+    async with trio.open_nursery() as nursery:
+        mail_port: int = await nursery.start(mail.MailServer(outbox, faults["mail"]).serve)
+        sms_server = sms.SmsServer(outbox, faults["sms"], _new_id)
+        sms_port: int = await nursery.start(sms_server.serve)
+        chat_server = whatsapp.WhatsAppServer(outbox, faults["sms"], _new_id)
+        chat_port: int = await nursery.start(chat_server.serve)
+        mpesa_port: int = await nursery.start(mpesa.serve)
+        rates_port: int = await nursery.start(rate_server.serve)
+        rates_url = f"http://{_LOOPBACK}:{rates_port}"
+        yield Simulators(
+            settings=OutsideSettings(
+                mail=smtp.Settings(
+                    host=_LOOPBACK,
+                    port=mail_port,
+                    sender="no-reply@daftari.example",
+                    username=mail.USERNAME,
+                    password=mail.PASSWORD,
+                ),
+                africastalking=africastalking.Settings(
+                    username=sms.AT_USERNAME,
+                    api_key=sms.AT_API_KEY,
+                    base_url=f"http://{_LOOPBACK}:{sms_port}",
+                ),
+                twilio=None,
+                whatsapp=whatsapp_codec.Settings(
+                    phone_number_id=whatsapp.PHONE_NUMBER_ID,
+                    access_token=whatsapp.ACCESS_TOKEN,
+                    base_url=f"http://{_LOOPBACK}:{chat_port}",
+                ),
+                mpesa=mpesa.client_settings(mpesa_port),
+                money_rates=(rates.open_er_api(rates_url),),
+                coin_rates=(rates.coingecko(None, rates_url),),
+            ),
+            outbox=outbox,
+            mpesa=mpesa,
+            rates=rate_server,
+            faults=faults,
+        )
+        nursery.cancel_scope.cancel()
+
+
+def _new_id() -> str:
+    return secrets.token_hex(16)

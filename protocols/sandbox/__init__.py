@@ -1,0 +1,1 @@
+"""Sandbox control (contract.md): mounted in sandbox mode only, without authentication."""

@@ -1,0 +1,100 @@
+"""Bodies of the sandbox control endpoints."""
+
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+
+class _Body(msgspec.Struct, frozen=True, kw_only=True):
+    pass
+
+
+class AgentBody(_Body, frozen=True, kw_only=True):
+    agent_id: str
+    name: str
+
+
+class NewUser(_Body, frozen=True, kw_only=True):
+    """Left-out addresses are generated; null means the person has none."""
+
+    email: str | UnsetType | None = UNSET
+    phone: str | UnsetType | None = UNSET
+    first_name: str = "Sandbox"
+    password: str | None = None
+    admin: bool = False
+    agent: AgentBody | None = None
+    totp: bool = False
+    balances: dict[str, str] = {}
+
+
+class AccountRow(_Body, frozen=True, kw_only=True):
+    account_number: str
+    currency: str
+    account_type: str
+    chain: str | None
+
+
+class UserMade(_Body, frozen=True, kw_only=True):
+    user_id: str
+    object_id: str
+    email: str | None
+    phone: str | None
+    first_name: str
+    token: str
+    totp_secret: str | None
+    wallet_address: str | None
+    accounts: list[AccountRow]
+
+
+class UserChange(_Body, frozen=True, kw_only=True):
+    wallet_active: bool | None = None
+    deleted: bool | None = None
+    account_locked: str | None = None
+
+
+class WhoBody(_Body, frozen=True, kw_only=True):
+    user: str
+
+
+class ClockBody(_Body, frozen=True, kw_only=True):
+    advance_seconds: int = 0
+
+
+class RuleBody(_Body, frozen=True, kw_only=True):
+    """What the simulated M-Pesa does with the next matching operations."""
+
+    outcome: str
+    phone: str = ""
+    target: str = ""
+    operation: str = ""
+    delay_seconds: float | None = None
+    times: int | None = None
+
+
+class CallbackBody(_Body, frozen=True, kw_only=True):
+    outcome: str
+    checkout: str = ""
+    conversation: str = ""
+
+
+class FaultBody(_Body, frozen=True, kw_only=True):
+    target: str
+    fault: str
+    seconds: float | None = None
+    times: int | None = None
+    bot_id: str | None = None
+
+
+class RateBody(_Body, frozen=True, kw_only=True):
+    pair: str
+    rate: Decimal
+
+
+class LedgerReport(_Body, frozen=True, kw_only=True):
+    balanced: bool
+    journals: int
+    accounts: int
+    totals: dict[str, str]
+    differences: list[Any]

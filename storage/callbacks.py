@@ -1,0 +1,35 @@
+"""Raw callback bodies."""
+
+from typing import Final
+
+from actors.callbacks import Source, StoredCallback
+from storage.pool import Pool
+
+_STORE: Final = """
+INSERT INTO callbacks (source, hash, key_hash, client, body, received_us)
+VALUES (%s, %s, %s, %s, %s, %s) RETURNING id
+"""
+_UNHANDLED: Final = """
+SELECT id, source, hash, key_hash, body FROM callbacks WHERE NOT handled ORDER BY id
+"""
+_HANDLED: Final = "UPDATE callbacks SET handled = true, verdict = %s WHERE id = %s"
+
+
+class PostgresCallbacks:
+    """Implements actors.callbacks.CallbackStore."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+
+    async def store(
+        self, source: Source, hash_: str, key_hash: bytes, client: str, body: bytes, at_us: int
+    ) -> int:
+        rows = await self._pool.fetch(_STORE, [source.value, hash_, key_hash, client, body, at_us])
+        return int(rows[0][0])
+
+    async def unhandled(self) -> list[StoredCallback]:
+        rows = await self._pool.fetch(_UNHANDLED)
+        return [StoredCallback(id_, Source(source), *rest) for id_, source, *rest in rows]
+
+    async def handled(self, callback_id: int, verdict: str) -> None:
+        await self._pool.execute(_HANDLED, [verdict, callback_id])
