@@ -79,6 +79,9 @@ class NewPerson(msgspec.Struct, frozen=True, kw_only=True):
     wallet_address: str | None = None
     totp_secret: str | None = None
 
+    def __repr__(self) -> str:
+        return f"NewPerson({self.user_id})"
+
 
 class People:
     """Everybody. One instance; `run` serves it."""
@@ -208,11 +211,15 @@ class People:
         now_s = self._clock.now_us() // US
         return self._tokens.issue(profile.user_id, profile.token_version, amr, now_s)
 
-    async def log_in(self, user_id: int, amr: tuple[str, ...]) -> str | Refused:
-        """Record the login and issue its JWT; `amr` says what was shown (pwd, otp, totp)."""
-        now = self._clock.now_us()
+    async def log_in(self, checked: Profile, amr: tuple[str, ...]) -> str | Refused:
+        """Record the login of the person as it was checked, and issue a JWT for it.
+
+        `amr` says what was shown (pwd, otp, totp). WRONG_PASSWORD when the person's tokens were
+        revoked since the check: a password reset ends logins under way too.
+        """
+        now, version = self._clock.now_us(), checked.token_version
         profile = await self.change(
-            user_id, lambda before: (person.with_profile(before, last_login_us=now), None)
+            checked.user_id, lambda before: person.log_in(before, version, now)
         )
         return profile if isinstance(profile, Refused) else self.issue_token(profile, amr)
 
@@ -220,7 +227,7 @@ class People:
         """Whose e-mail and password these are, alike and as slowly for an unknown e-mail.
 
         A try counts as failed until it is known to be right, so that a thousand at once get no
-        more guesses than ten (AMKT-C05).
+        more guesses than ten (AMKT-C05). Raises StoreUnavailable.
         """
         profile = await self.by_email(email)
         if profile is None or profile.deleted:
@@ -232,10 +239,10 @@ class People:
         stored = await self._users.person(profile.user_id)
         password_hash = None if stored is None else stored.password_hash
         right = await self.passwords.verify(password_hash, password)
-        if right is False:
+        if stored is None or right is False:
             return Refused(Reason.WRONG_PASSWORD)
         await ask_user(self._actors, profile.user_id, TakeBack(_PASSWORD, marked))
-        return right if isinstance(right, Refused) else profile
+        return right if isinstance(right, Refused) else stored.profile
 
     # Changes
 

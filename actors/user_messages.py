@@ -75,12 +75,18 @@ class TryCode(Asks[TryAnswer], msgspec.Struct, frozen=True):
     code: str
     issue: bool
 
+    def __repr__(self) -> str:
+        return f"TryCode({self.surface}, {self.purpose})"
+
 
 class TryTotp(Asks[TryAnswer], msgspec.Struct, frozen=True):
     """An authenticator code; a right one earns a token for `purpose` if there is one."""
 
     code: str
     purpose: Purpose | None
+
+    def __repr__(self) -> str:
+        return f"TryTotp({self.purpose})"
 
 
 class ReadCode(Asks[CodeStatus], msgspec.Struct, frozen=True):

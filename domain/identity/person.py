@@ -101,6 +101,18 @@ def revoke_tokens(person: Person) -> Person:
     return with_profile(person, token_version=person.profile.token_version + 1)
 
 
+def log_in(person: Person, token_version: int, now_us: int) -> Changed:
+    """Record a login that was checked when tokens had `token_version`.
+
+    If they were revoked since, what was checked (a password) may be good no longer.
+    """
+    if person.profile.deleted:
+        return person, Reason.UNKNOWN_USER
+    if person.profile.token_version != token_version:
+        return person, Reason.WRONG_PASSWORD
+    return with_profile(person, last_login_us=now_us), None
+
+
 def prove_email(person: Person, now_us: int) -> Person:
     """The mailbox is this person's. The first proof ends what came before it (X-C02): tokens
     issued, and a TOTP secret enrolled, by whoever registered the address.

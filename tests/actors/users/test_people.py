@@ -7,7 +7,18 @@ import trio.testing
 from actors.identity_store import StoreUnavailable
 from actors.people import Authenticated, NewPerson, Unauthorized
 from actors.profiles import DOUBT_S
-from domain.identity import Agent, Denied, Profile, Reason, Refused, Role
+from actors.user_messages import Create, TryCode, TryTotp
+from domain.identity import (
+    Agent,
+    Denied,
+    Person,
+    Profile,
+    Purpose,
+    Reason,
+    Refused,
+    Role,
+    Surface,
+)
 from domain.identity.person import with_profile
 from tests.actors.users.house import Disk, living
 
@@ -329,8 +340,33 @@ async def test_logging_in_is_recorded_and_gives_a_token():
     async with living() as house:
         user = await house.add()
         house.clock.advance(60)
-        token = await house.people.log_in(user.user_id, ("pwd", "otp"))
+        token = await house.people.log_in(user, ("pwd", "otp"))
         who = await house.people.authenticate(token)
         assert who.amr == ("pwd", "otp")
         assert who.profile.last_login_us == house.clock.now_us()
-        assert await house.people.log_in(999, ()) == Refused(Reason.UNKNOWN_USER)
+        nobody = Profile(user_id=999, object_id="0" * 24)
+        assert await house.people.log_in(nobody, ()) == Refused(Reason.UNKNOWN_USER)
+
+
+async def test_a_reset_ends_logins_under_way_with_the_old_password():
+    async with living() as house:
+        hashed = await house.people.passwords.hash("old password")
+        user = await house.add(password_hash=hashed)
+        checked = await house.people.check_password("abc@example.com", "old password")
+        await house.people.reset_password(user.user_id, "new password")
+        late = await house.people.log_in(checked, ("pwd",))
+        assert late == Refused(Reason.WRONG_PASSWORD)
+        checked = await house.people.check_password("abc@example.com", "new password")
+        assert isinstance(await house.people.log_in(checked, ("pwd",)), str)
+        await house.people.set_deleted(user.user_id, True)
+        assert await house.people.log_in(checked, ("pwd",)) == Refused(Reason.UNKNOWN_USER)
+
+
+def test_messages_show_no_secret():
+    for message in (
+        TryCode(Surface.CASHIER, Purpose.WITHDRAWAL, "654321", True),
+        TryTotp("654321", None),
+        NewPerson(password_hash="654321", totp_secret="654321"),
+        Create(Person(profile=Profile(user_id=1, object_id="0" * 24), totp_secret="654321")),
+    ):
+        assert "654321" not in repr(message)

@@ -130,7 +130,7 @@ async def test_people_and_their_logins_survive_a_restart(start):
         hashed = await people.passwords.hash("TestPassword123")
         user = await add(people, user_id=12345, password_hash=hashed)
         await people.save_agent(Agent("AGT-001", 12345, "Agent John Doe", "+254712001234"))
-        token = await people.log_in(user.user_id, ("pwd",))
+        token = await people.log_in(user, ("pwd",))
         await people.promote(user.user_id)
     async with start() as people:
         who = await people.authenticate(token)
