@@ -1,5 +1,6 @@
 """Verification tokens: who may spend one, when, and only once (FC-10, CASH-C12)."""
 
+import pytest
 import trio
 import trio.testing
 
@@ -217,8 +218,5 @@ async def test_a_wrong_code_counts_when_its_asker_has_gone():
 async def test_reads_say_when_storage_is_away():
     async with living() as house:
         house.disk.down = True
-        try:
+        with pytest.raises(StoreUnavailable):
             await house.people.profile(12345)
-        except StoreUnavailable:
-            return
-        raise AssertionError("a cold profile was read from a disk that is down")
