@@ -1,0 +1,74 @@
+"""Options: every one is documented, flags win, and live mode names what is missing."""
+
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+
+from assembly.options import OptionError, Options, load_secrets, read_options
+
+DOC = (Path(__file__).parents[2] / "docs" / "configuration.md").read_text()
+LIVE = {
+    "APP_MODE": "live",
+    "JWT_SECRET": "x" * 32,
+    "DATA_KEY": "y" * 32,
+    "SMTP_HOST": "mail.example.com",
+    "SMTP_SENDER": "no-reply@example.com",
+    "PUBLIC_URL": "https://pay.example.com",
+    "AT_API_KEY": "k",
+    "MPESA_CONSUMER_KEY": "a",
+    "MPESA_CONSUMER_SECRET": "b",
+    "MPESA_PASSKEY": "c",
+    "MPESA_INITIATOR": "d",
+    "MPESA_INITIATOR_PASSWORD": "e",
+    "MPESA_CERTIFICATE": "f",
+    "MPESA_SHORTCODE": "174379",
+    "MPESA_PAYOUT_SHORTCODE": "600992",
+    "TRUST_PROXY": "127.0.0.1",
+}
+
+
+@pytest.mark.parametrize("name", [field.name.upper() for field in fields(Options)])
+def test_every_option_has_one_row_in_the_documentation(name: str) -> None:
+    assert DOC.count(f"| `{name}` |") == 1
+
+
+def test_a_flag_wins_over_the_environment() -> None:
+    options = read_options({"APP_PORT": "4000", "APP_HOST": "0.0.0.0"}, app_port=5000)
+    assert (options.app_port, options.app_host) == (5000, "0.0.0.0")
+
+
+@pytest.mark.parametrize("missing", sorted(LIVE.keys() - {"APP_MODE", "AT_API_KEY", "TRUST_PROXY"}))
+def test_live_mode_without_a_needed_option_names_it(missing: str) -> None:
+    environ = {name: value for name, value in LIVE.items() if name != missing}
+    with pytest.raises(OptionError, match=f"^{missing} must be set in live mode$"):
+        read_options(environ)
+
+
+def test_live_mode_needs_tls_or_a_proxy() -> None:
+    with pytest.raises(OptionError, match="TLS_CERT"):
+        read_options({**LIVE, "TRUST_PROXY": ""})
+    assert not read_options(LIVE).is_sandbox
+
+
+@pytest.mark.parametrize(
+    ("environ", "text"),
+    [
+        ({"APP_PORT": "x"}, "APP_PORT must be a whole number"),
+        ({"APP_PORT": "70000"}, "APP_PORT must be at most"),
+        ({"APP_MODE": "prod"}, "APP_MODE must be"),
+        ({"JWT_SECRET": "short"}, "JWT_SECRET must have"),
+        ({"TLS_CERT": "a"}, "TLS_CERT and TLS_KEY"),
+    ],
+)
+def test_a_wrong_option_is_one_clear_line(environ: dict[str, str], text: str) -> None:
+    with pytest.raises(OptionError, match=text) as caught:
+        read_options(environ)
+    assert "\n" not in str(caught.value)
+
+
+def test_the_sandbox_makes_its_keys_once_and_keeps_them_private(tmp_path: Path) -> None:
+    options = read_options({"DATA_DIR": str(tmp_path)})
+    first = load_secrets(options)
+    assert load_secrets(options) == first
+    assert (tmp_path / "secrets.json").stat().st_mode & 0o077 == 0
