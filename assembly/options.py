@@ -81,6 +81,11 @@ class Options:
         return _listed(self.admin_emails.lower())
 
     @property
+    def proxies(self) -> tuple[str, ...]:
+        """Addresses or networks that may say whom they speak for."""
+        return _listed(self.trust_proxy)
+
+    @property
     def origins(self) -> tuple[str, ...]:
         """X-C25: everybody in the sandbox, nobody in live mode, unless configured."""
         return _listed(self.cors_origins) or (("*",) if self.is_sandbox else ())

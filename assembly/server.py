@@ -4,6 +4,7 @@ import gc
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Any, Final
 
 import structlog
@@ -14,7 +15,7 @@ from actors.identity_store import StoreUnavailable
 from actors.rates import RatesUnavailable
 from assembly.control import CLOCK_OFFSET, sandbox_control
 from assembly.core import Core, running_core
-from assembly.options import Options, Secrets, load_secrets
+from assembly.options import OptionError, Options, Secrets, load_secrets
 from assembly.outside import Outside, live_settings, outside
 from assembly.pages import pages_app, root_routes
 from assembly.seed import seed
@@ -121,6 +122,7 @@ async def _listen(
             root_routes=(*root_routes(state, core), *routes),
             fallback_app=pages_app(options),
             tls=_tls(options),
+            trusted_proxies=_networks(options),
             task_status=task_status,
         )
     )
@@ -179,6 +181,14 @@ def _tls(options: Options) -> ssl.SSLContext | None:
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(options.tls_cert, options.tls_key)
     return context
+
+
+def _networks(options: Options) -> list[IPv4Network | IPv6Network]:
+    """Proxies whose X-Forwarded-For counts (X-C20)."""
+    try:
+        return [ip_network(address) for address in options.proxies]
+    except ValueError as error:
+        raise OptionError(f"TRUST_PROXY: {error}") from error
 
 
 def _settle_memory() -> None:
