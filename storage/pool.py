@@ -12,7 +12,7 @@ import psycopg
 import trio
 
 from storage.driver import SETTLE_WITHIN_S, Row, TrioConnection
-from storage.errors import OutcomeUnknown, StorageError, Unavailable, translated
+from storage.errors import StorageError, Unavailable, translated
 
 Params = Sequence[Any] | Mapping[str, Any]
 
@@ -180,6 +180,3 @@ async def _roll_back(connection: TrioConnection) -> None:
                 await connection.execute("ROLLBACK")
         except psycopg.Error:
             connection.discard()
-
-
-__all__ = ["OutcomeUnknown", "Params", "Pool", "Unavailable"]

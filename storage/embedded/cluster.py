@@ -104,7 +104,8 @@ class Cluster:
             log_file.seek(self._log_before)
             lines = log_file.read(_LONGEST_LOG).decode(errors="replace").splitlines()
         complaints = [line for line in lines if "FATAL" in line or "error:" in line]
-        return (complaints or lines or ["it said nothing"])[-1]
+        last = (complaints or lines or ["it said nothing"])[-1]
+        return last[max(last.find("FATAL"), 0) :]  # without its time and process number
 
     async def create(self, account: Account) -> None:
         """Run initdb, unless that was done. The cluster appears whole or not at all: a start
