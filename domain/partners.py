@@ -44,7 +44,9 @@ class Partners:
         """Whether some active partner pays in or out in `currency`."""
         return any(p.is_active and p.currency == currency for p in self._partners)
 
-    def choose(self, service: str, partner_id: str | None, currency: str) -> Partner | NoPartner:
+    def choose(
+        self, service: str | None, partner_id: str | None, currency: str
+    ) -> Partner | NoPartner:
         """The partner a request means: the one it names, else the first active one (CASH-C25)."""
         meant = [
             p

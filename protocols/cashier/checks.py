@@ -1,5 +1,6 @@
 """Checks that more than one message makes; each raises `Refused` with the documented text."""
 
+import re
 from datetime import UTC, datetime, time, timedelta
 from typing import Final, NamedTuple
 
@@ -14,6 +15,7 @@ from protocols.cashier.errors import Problem, Refused, of_amount
 CURRENCIES: Final[dict[str, Asset]] = {
     code: ASSETS[code] for code in ("USD", "BTC", "USDT", "USDC", "TRX")
 }
+_MPESA_PHONE: Final = re.compile(r"254[17][0-9]{8}")
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
 _DEFAULT_PERIOD_US: Final = 30 * 86_400 * US
@@ -51,6 +53,14 @@ def user_id(text: str) -> int | None:
     if not (text.isascii() and text.isdigit() and len(text) <= _LONGEST_USER_ID):
         return None
     return None if text.startswith("0") else int(text)
+
+
+def mpesa_phone(text: str) -> str | None:
+    """A Kenyan mobile number as M-Pesa writes it, 2547… or 2541… (CASH-C29); None otherwise."""
+    number = text.removeprefix("+")
+    if number.startswith("0"):
+        number = "254" + number[1:]
+    return number if _MPESA_PHONE.fullmatch(number) else None
 
 
 def is_cashier_account(key: AccountKey) -> bool:

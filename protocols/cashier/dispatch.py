@@ -7,10 +7,14 @@ from protocols.cashier.calls import Call
 from protocols.cashier.handlers import (
     accounts,
     conversion,
+    deposits,
     fees_partners,
+    fulfilment,
+    history,
     statements,
     transfers,
     verification,
+    withdrawals,
 )
 from protocols.cashier.service import Cashier
 from protocols.cashier.wire.base import Success
@@ -26,7 +30,13 @@ HANDLERS: Final[dict[str, Handler]] = {
     "get_owner_summary": accounts.get_owner_summary,
     "create_account": accounts.create_account,
     "get_supported_currencies": accounts.get_supported_currencies,
+    "deposit_request": deposits.deposit_request,
+    "get_deposit_status": deposits.get_deposit_status,
+    "cancel_deposit": deposits.cancel_deposit,
+    "withdraw_request": withdrawals.withdraw_request,
+    "fulfill_withdrawal": fulfilment.fulfill_withdrawal,
     "transfer": transfers.transfer,
+    "get_history": history.get_history,
     "get_transaction_by_receipt": statements.get_transaction_by_receipt,
     "get_account_statement": statements.get_account_statement,
     "get_owner_statement": statements.get_owner_statement,

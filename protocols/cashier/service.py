@@ -11,14 +11,15 @@ from actors.feed import EventStore, Feeds
 from actors.idempotency import Idempotency
 from actors.ledger import Ledger
 from actors.ledger_reads import AccountReads, LedgerReads
+from actors.payments import Payments
 from actors.people import People
 from actors.rates import RatesUnavailable
-from domain.fx import Quote
+from domain.fx import Quote, receive
 from domain.ledger import AccountKey
 from domain.money import units_of
 from domain.partners import Partners
 from protocols.cashier.errors import Problem, Refused
-from protocols.cashier.interfaces import Rates
+from protocols.cashier.interfaces import Chains, Rates
 from protocols.cashier.register import Sessions
 
 
@@ -27,12 +28,14 @@ class Settings:
     """What configuration may change (docs/configuration.md).
 
     `messages_per_second` is the size of a connection's bucket and what refills it (X-C20).
-    `demo_balance` is the virtual balance of a DEMO account in units of USD (CASH-C17).
+    `demo_balance` is the virtual balance of a DEMO account in units of USD (CASH-C17). A deposit
+    address is appended to `qr_code_url` (CASH-C59).
     """
 
     messages_per_second: int = 60
     transfer_requires_verification: bool = False
     demo_balance: int = units_of("10000")
+    qr_code_url: str = "https://api.qrserver.com/v1/create-qr-code/?data="
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +43,7 @@ class Cashier:
     """Everything a request may need.
 
     `unavailable`: the exceptions by which storage says that it is away; nothing was moved then.
+    Without `chains` the cashier takes and sends no cryptocurrency.
     """
 
     clock: Clock
@@ -49,11 +53,13 @@ class Cashier:
     reads: LedgerReads
     rates: Rates
     partners: Partners
+    payments: Payments
     idempotency: Idempotency
     feeds: Feeds
     events: EventStore
     sessions: Sessions
     unavailable: tuple[type[Exception], ...]
+    chains: Chains | None = None
     settings: Settings = Settings()
     _opening: dict[AccountKey, trio.Lock] = field(default_factory=dict)
 
@@ -63,6 +69,11 @@ class Cashier:
             return await self.rates.quote(one, other)
         except RatesUnavailable as error:
             raise Refused(Problem.UNAVAILABLE) from error
+
+    async def in_usd(self, asset: str, units: int) -> int:
+        """`units` of `asset` in USD at the current rate, rounded down to cents."""
+        quote = await self.usd_quote(asset)
+        return units if quote is None else receive(quote, asset, units).units
 
     async def usd_quote(self, asset: str) -> Quote | None:
         """The stored quote between `asset` and USD; None when it is USD itself."""

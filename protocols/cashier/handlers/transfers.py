@@ -9,6 +9,7 @@ from protocols.cashier import checks
 from protocols.cashier.calls import Call, Recording
 from protocols.cashier.codec import amount, iso
 from protocols.cashier.errors import Problem, Refused
+from protocols.cashier.handlers.fulfilment import Handover, fulfil_deposit
 from protocols.cashier.service import Cashier
 from protocols.cashier.spending import spend
 from protocols.cashier.wire.base import Success
@@ -29,13 +30,16 @@ class _Order(NamedTuple):
 
 
 async def transfer(cashier: Cashier, call: Call, request: Transfer) -> Success:
-    """Check order: amount, currency, recipient, self, token, account, balance (contract.md)."""
+    """Check order: amount, currency, recipient, self, deposit, token, account, balance."""
     units = checks.positive(request.amount)
     asset = checks.currency(request.currency)
     checks.exact(units, asset)
     recipient = await _recipient(cashier, request.to_user_id)
     if recipient == call.user_id:
         raise Refused(Problem.TO_YOURSELF)
+    if request.deposit_request_ref:
+        handover = Handover(request.deposit_request_ref, recipient, asset.code, units)
+        return await fulfil_deposit(cashier, call, handover)
     order = _Order(call.user_id, recipient, asset.code, units, request.description or "")
     token = request.verification_token
     if not token:

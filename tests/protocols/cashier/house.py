@@ -18,6 +18,8 @@ from actors.idempotency import Idempotency
 from actors.journal import Journal, RowConflict, WriterState
 from actors.ledger import Ledger
 from actors.ledger_reads import Entry, Leg, Receipt, ReceiptJournal
+from actors.payment_parts import Parts
+from actors.payments import Payments
 from actors.people import Authenticated
 from actors.rates import RatesUnavailable
 from domain import events as facts
@@ -44,6 +46,7 @@ from protocols.cashier.service import Cashier, Settings
 from protocols.cashier.session import Session
 from tests.actors.users.house import House as Identity
 from tests.actors.users.house import living
+from tests.protocols.cashier.payments import Alerts, FakeChains, MemoryPayments, Rail, Urls
 
 START_US = 1_706_360_400_000_000  # 2024-01-27T13:00:00Z
 USER, PEER, OTHER, AGENT = 12345, 67890, 777, 900
@@ -195,10 +198,18 @@ class Books:
 class Ink:
     """actors.journal.JournalStore on Books."""
 
-    def __init__(self, books: Books, identity: Identity) -> None:
+    def __init__(self, books: Books, identity: Identity, payments: MemoryPayments) -> None:
         self._books = books
         self._identity = identity
+        self._payments = payments
         self._batch = 0
+
+    def _write(self, change: Any) -> bool:
+        """Write one change; whether exactly one row was touched."""
+        if isinstance(change, TokenConsumed):
+            fresh: bool = self._identity.proofs.spend(change)
+            return fresh
+        return self._payments.write(change)
 
     async def open(self, expected_epoch: int | None) -> WriterState:
         return WriterState(1, self._batch, self._books.counters)
@@ -207,8 +218,8 @@ class Ink:
         await trio.lowlevel.checkpoint()
         books = self._books
         for change in batch.changes:
-            if isinstance(change, TokenConsumed) and not self._identity.proofs.spend(change):
-                raise RowConflict("TokenConsumed")
+            if not self._write(change):
+                raise RowConflict(type(change).__name__)
         books.journals += batch.journals
         books.entries += batch.entries
         books.events += batch.events
@@ -301,10 +312,20 @@ class House:
     """The cashier, its books and its clock."""
 
     def __init__(
-        self, books: Books, identity: Identity, ledger: Ledger, clock: Clock, feeds: Feeds
+        self,
+        books: Books,
+        identity: Identity,
+        ledger: Ledger,
+        clock: Clock,
+        feeds: Feeds,
+        payments: MemoryPayments,
     ) -> None:
         self.books = books
         self.identity = identity
+        self.alerts = Alerts()
+        self.rail = Rail()
+        parts = Parts(payments, self.alerts, ledger, self.rail, Urls(), clock)  # type: ignore[arg-type]
+        self.payments = Payments(parts, b"secret")
         self.market = Market()
         self.clock = clock
         self.cashier = Cashier(
@@ -315,6 +336,8 @@ class House:
             reads=books,
             rates=self.market,
             partners=Partners([MPESA]),
+            payments=self.payments,
+            chains=FakeChains(),
             idempotency=Idempotency(books, clock),
             feeds=feeds,
             events=books,
@@ -395,10 +418,12 @@ async def opened() -> AsyncIterator[House]:
     feeds = Feeds()
     accounts = Accounts(books, clock)
     async with living(clock=clock) as identity, trio.open_nursery() as nursery:
-        journal = Journal(Ink(books, identity), feeds, clock)
+        payments = MemoryPayments(books.keys)
+        journal = Journal(Ink(books, identity, payments), feeds, clock)
         await nursery.start(accounts.run)
         await nursery.start(journal.run)
-        house = House(books, identity, Ledger(accounts, journal), clock, feeds)
+        house = House(books, identity, Ledger(accounts, journal), clock, feeds, payments)
+        await nursery.start(house.payments.run)
         for number, user_id in enumerate((USER, PEER, OTHER, AGENT)):
             phone = f"+25471234589{number}"
             await house.add(user_id, email=f"user{user_id}@example.com", phone=phone)
