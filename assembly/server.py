@@ -161,6 +161,7 @@ def _surfaces(options: Options, core: Core, sessions: Sessions) -> list[Surface]
         idempotency=core.idempotency,
         feeds=core.feeds,
         events=core.events,
+        payments=core.payments,
         sessions=sessions,
         unavailable=(Unavailable, StoreUnavailable, RatesUnavailable),
         settings=Settings(
