@@ -208,7 +208,8 @@ class Malformed:
 
 
 class MobileMoney(Protocol):
-    """A mobile-money provider. No method raises for anything the outside can do.
+    """A mobile-money provider. No method raises for anything the outside can do. Whoever cancels
+    a call that moves money must take it for Unknown.
 
     URLs are absolute and carry the payment's own callback secret.
     """
@@ -339,4 +340,8 @@ class MobileMoneyCallbacks(Protocol):
 
     def read_incoming(self, body: bytes) -> IncomingPayment | Malformed:
         """Validation or confirmation of a payment made unasked."""
+        ...
+
+    def answer_validation(self, refusal: str | None) -> bytes:
+        """Body that accepts (None) or refuses, by the provider's code, a payment made unasked."""
         ...

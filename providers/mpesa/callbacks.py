@@ -22,6 +22,9 @@ _stk_decoder: Final = msgspec.json.Decoder(wire.StkEnvelope)
 _result_decoder: Final = msgspec.json.Decoder(wire.ResultEnvelope)
 _notice_decoder: Final = msgspec.json.Decoder(wire.C2bNotice)
 
+# What Daraja wants to hear once the raw body is stored; anything else makes it call again.
+ACKNOWLEDGED: Final = msgspec.json.encode(wire.Acknowledgement())
+
 _COMPLETED_KEYS: Final = ("TransactionCompletedDateTime", "TransCompletedTime")
 
 
@@ -115,6 +118,14 @@ def read_incoming(body: bytes) -> IncomingPayment | Malformed:
         payer_name=" ".join(filter(None, (lax.clean(name or "") for name in names))),
         paid_at=lax.text(notice.trans_time) or "",
     )
+
+
+def answer_validation(refusal: str | None) -> bytes:
+    """Answer to a C2B validation, due within eight seconds. `refusal` is None to accept, else
+    C2B00011 (phone), 12 (account), 13 (amount), 14 (KYC), 15 (short code) or 16 (other)."""
+    if refusal is None:
+        return msgspec.json.encode(wire.Acknowledgement(result_code="0"))
+    return msgspec.json.encode(wire.Acknowledgement(result_code=refusal, result_desc="Rejected"))
 
 
 def _result(body: bytes) -> tuple[wire.Result, str, dict[str, str]] | Malformed:

@@ -28,7 +28,6 @@ from providers.mpesa.transport import Answer, exchange, open_http
 log = structlog.get_logger(__name__)
 
 _PAYOUT_ATTEMPTS: Final = 3
-_PAYOUT_PAUSE_SECONDS: Final = 0.5
 
 
 @asynccontextmanager
@@ -46,7 +45,7 @@ class Mpesa:
         self._http = http
         self._clock = clock
         self._sealer = Sealer(settings.certificate_pem, settings.initiator_password)
-        self._tokens = Tokens(self._fetch_token)
+        self._tokens = Tokens(self._fetch_token, settings.retry_seconds)
 
     async def push(
         self,
@@ -108,7 +107,7 @@ class Mpesa:
         for attempt in range(1, _PAYOUT_ATTEMPTS):
             if not _worth_repeating(result):
                 break
-            await trio.sleep(_PAYOUT_PAUSE_SECONDS * attempt)
+            await trio.sleep(self._settings.retry_seconds * attempt)
             result = await self._transfer(wire.B2C_PATH, body, payment_id)
             if isinstance(result, Unknown):
                 unknown = result
@@ -321,3 +320,4 @@ class Callbacks:
     read_timeout = staticmethod(callbacks.read_timeout)
     read_status = staticmethod(callbacks.read_status)
     read_incoming = staticmethod(callbacks.read_incoming)
+    answer_validation = staticmethod(callbacks.answer_validation)

@@ -23,4 +23,5 @@ class Settings:
     till: str | None = None  # set where pushes pay a till: CustomerBuyGoodsOnline
     nominated_phone: str = ""  # 2547… of the short code's owner, asked for by pull registration
     connect_seconds: float = 5.0
+    retry_seconds: float = 0.5  # before the second attempt, twice that before the third
     answer_seconds: float = 30.0  # Daraja is slow on busy evenings; late is better than unknown

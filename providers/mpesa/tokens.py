@@ -20,7 +20,6 @@ Fetch = Callable[[], Awaitable[tuple[str, int] | Refused]]
 _EARLY_SECONDS: Final = 60.0  # a token about to end is not worth a failed call
 _EARLY_SHARE: Final = 0.1  # of a short-lived one
 _ATTEMPTS: Final = 3
-_PAUSE_SECONDS: Final = 0.25
 
 
 @dataclass(eq=False, slots=True)
@@ -34,8 +33,9 @@ class _Refresh:
 class Tokens:
     """Gives out the current token. Its life is Daraja's time, so it is real time here."""
 
-    def __init__(self, fetch: Fetch) -> None:
+    def __init__(self, fetch: Fetch, retry_seconds: float) -> None:
         self._fetch = fetch
+        self._retry_seconds = retry_seconds
         self._token: str | None = None
         self._use_until = 0.0
         self._refresh: _Refresh | None = None
@@ -76,7 +76,7 @@ class Tokens:
             refused = fetched
             if refused.cause is not Cause.NOT_SENT or attempt == _ATTEMPTS:
                 break
-            await trio.sleep(_PAUSE_SECONDS * attempt)
+            await trio.sleep(self._retry_seconds * attempt)
         return refused
 
     def _keep(self, token: str, life_seconds: int) -> str:

@@ -11,6 +11,14 @@ from providers.mpesa.settings import Settings
 _WRITE_SECONDS: Final = 10.0
 _MAX_CONNECTIONS: Final = 200
 _KEPT_CONNECTIONS: Final = 50
+# Raised before there is a connection; any other error may have come after the last byte left.
+_NOT_SENT: Final = (
+    httpx.ConnectError,
+    httpx.ConnectTimeout,
+    httpx.PoolTimeout,
+    httpx.UnsupportedProtocol,
+    httpx.InvalidURL,
+)
 _MAX_ANSWER_BYTES: Final = 4 * 1024 * 1024  # a page of pulled payments is the largest
 
 
@@ -60,15 +68,7 @@ async def exchange(
                 if len(read) > _MAX_ANSWER_BYTES:
                     return Unknown(message="answer too long")
             return Answer(response.status_code, bytes(read))
-    except (
-        httpx.ConnectError,
-        httpx.ConnectTimeout,
-        httpx.PoolTimeout,
-        httpx.ProxyError,
-        httpx.UnsupportedProtocol,
-        httpx.LocalProtocolError,
-        httpx.InvalidURL,
-    ) as error:
+    except _NOT_SENT as error:
         return Refused(cause=Cause.NOT_SENT, code="", message=type(error).__name__)
     except httpx.HTTPError as error:
         return Unknown(message=type(error).__name__)

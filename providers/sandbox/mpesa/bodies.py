@@ -6,8 +6,9 @@ from typing import Any, Final
 
 import msgspec
 
+from providers.mpesa.codec import EAST_AFRICA
 from providers.sandbox.mpesa.book import Payment
-from providers.sandbox.mpesa.ids import EAST_AFRICA, stamp
+from providers.sandbox.mpesa.ids import stamp
 from providers.sandbox.mpesa.outcomes import Ending
 
 OUR_NAME: Final = "DAFTARI"

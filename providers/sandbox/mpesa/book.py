@@ -11,7 +11,7 @@ from providers.sandbox.mpesa.store import SimulatorStore
 
 State = Literal["pending", "open", "paid", "failed", "reversed", "rejected", "error"]
 
-FLOAT_KES: Final = 100_000_000  # in each of our two accounts at the start
+FLOAT_KES: Final = 10**12  # in each of our two accounts at the start: no load test drains it
 KEPT_PAYMENTS: Final = 50_000  # older ones that are over are forgotten
 _LOOKED_AT: Final = 100  # oldest payments tried when one must be forgotten
 

@@ -8,11 +8,11 @@ import msgspec
 import trio
 
 from providers.mpesa import wire
+from providers.mpesa.codec import EAST_AFRICA
 from providers.sandbox.mpesa import bodies, fields, forms
 from providers.sandbox.mpesa.account import Account, Vault
 from providers.sandbox.mpesa.book import Addresses, Payment
 from providers.sandbox.mpesa.desk import Desk, Inquiry
-from providers.sandbox.mpesa.ids import EAST_AFRICA
 from providers.sandbox.mpesa.outcomes import DELAY_SECONDS, OK_TEXT, Kind, Rule, number
 from providers.sandbox.server import HttpReply
 

@@ -1,5 +1,6 @@
 """Carries callbacks to whoever asked for them, a few times if nobody opens."""
 
+import logging
 from typing import Final
 
 import httpx
@@ -7,11 +8,13 @@ import structlog
 import trio
 
 log = structlog.get_logger(__name__)
+# It logs every address it calls at INFO, and the address of a callback holds its secret.
+logging.getLogger("httpx").setLevel(logging.WARNING)
 
 PAUSES_SECONDS: Final = (0.5, 1.0, 2.0, 4.0)  # between five attempts
 _TIMEOUT: Final = httpx.Timeout(10.0, pool=None)
 _VALIDATION_SECONDS: Final = 8.0
-_MAX_CONNECTIONS: Final = 50
+_MAX_CONNECTIONS: Final = 16  # its pool looks through all of them for every request
 
 
 def open_http() -> httpx.AsyncClient:

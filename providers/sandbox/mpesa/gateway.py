@@ -27,7 +27,6 @@ class Gateway:
         self._new_token = new_token
         self._token = ""
         self._token_ends = 0.0
-        self.tokens_issued = 0
 
     async def handle(self, request: HttpRequest) -> HttpReply:
         """One request. Faults strike the calls, not OAuth, so that "the next one" is the next
@@ -56,7 +55,6 @@ class Gateway:
             return self._calls.error(400, "400.008.02", "Invalid grant type passed")
         self._token = self._new_token()
         self._token_ends = trio.current_time() + self._account.token_seconds
-        self.tokens_issued += 1
         life = str(self._account.token_seconds)  # text, as the real one sends it most days
         answer = {"access_token": self._token, "expires_in": life}
         return HttpReply(200, msgspec.json.encode(answer))

@@ -1,11 +1,11 @@
 """The identifiers a simulated Safaricom hands out, in the shapes of the real ones."""
 
-from datetime import datetime, timedelta, timezone
+from datetime import datetime
 from random import Random
 from string import ascii_uppercase, digits
 from typing import Final
 
-EAST_AFRICA: Final = timezone(timedelta(hours=3), "EAT")
+from providers.mpesa.codec import EAST_AFRICA
 
 _LETTERS: Final = ascii_uppercase + digits
 _FIRST_YEAR: Final = 2006  # "A"; 2025 is "T"

@@ -1,9 +1,9 @@
 """How simulated payments end (contract.md, "Sandbox M-Pesa"), and the rules that say which."""
 
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Annotated, Final, Literal
 
-from msgspec import Struct, structs
+from msgspec import Meta, Struct, structs
 
 Kind = Literal["stk", "b2c", "b2b", "c2b"]
 Outcome = Literal[
@@ -65,7 +65,7 @@ class Rule(Struct, frozen=True, kw_only=True):
     outcome: Outcome = "success"
     who: str = ""
     operation: Literal["", "stk", "b2c", "b2b"] = ""
-    delay_seconds: float | None = None
+    delay_seconds: Annotated[float, Meta(ge=0, le=86_400)] | None = None
     times: int | None = None
 
     @property

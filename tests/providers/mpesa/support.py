@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 import msgspec
@@ -12,7 +12,7 @@ from actors.clock import Clock
 from providers.mpesa.client import Mpesa, open_mpesa
 from providers.mpesa.settings import Settings
 from providers.sandbox.fault import Fault
-from providers.sandbox.mpesa.account import Vault
+from providers.sandbox.mpesa.account import Account, Vault
 from providers.sandbox.mpesa.outcomes import Rule
 from providers.sandbox.mpesa.simulator import MpesaSimulator
 from providers.sandbox.server import HttpReply, HttpRequest, serve_http
@@ -89,6 +89,13 @@ class World:
             callback_url=self.receiver.base + path,
         )
 
+    async def until_over(self) -> list[dict[str, object]]:
+        """All operations, once none is pending."""
+        with trio.fail_after(PATIENCE_SECONDS):
+            while any(shown["state"] == "pending" for shown in self.simulator.operations()):
+                await trio.sleep(0.005)
+        return self.simulator.operations()
+
     async def pay_out(self, payment_id: str, path: str = "/result", amount: int = 500):
         return await self.mpesa.pay_out(
             payment_id=payment_id,
@@ -125,14 +132,22 @@ async def _serve(handler: Handler, task_status: trio.TaskStatus[int]) -> None:
 
 
 @asynccontextmanager
-async def simulating(vault: Vault, store: object, receiver: Receiver) -> AsyncIterator[World]:
+async def simulating(
+    vault: Vault, store: object, receiver: Receiver, account: Account | None = None
+) -> AsyncIterator[World]:
     """A simulator until the block is left, which kills it without a word."""
     fault = Fault(Clock().now_us)
-    simulator = MpesaSimulator(store, fault, vault=vault, retry_pauses=(0.02, 0.05, 0.1, 0.2))  # type: ignore[arg-type]
+    simulator = MpesaSimulator(
+        store,  # type: ignore[arg-type]
+        fault,
+        vault=vault,
+        account=account,
+        retry_pauses=(0.02, 0.05, 0.1, 0.2),
+    )
     async with serving(receiver.handle) as base, trio.open_nursery() as nursery:
         receiver.base = base
         port = await nursery.start(simulator.serve)
-        settings = simulator.client_settings(port)
+        settings = replace(simulator.client_settings(port), retry_seconds=0.01)
         async with open_mpesa(settings, Clock()) as mpesa:
             yield World(simulator, settings, mpesa, receiver, fault)
         nursery.cancel_scope.cancel()

@@ -1,9 +1,12 @@
 """Client and simulator over real loopback: every operation, every outcome."""
 
+from dataclasses import replace
+
 import httpx
 import pytest
 import trio
 
+from actors.clock import Clock
 from actors.rails import (
     BalanceResult,
     Cause,
@@ -19,7 +22,10 @@ from actors.rails import (
     Unknown,
 )
 from providers.mpesa import callbacks
-from tests.providers.mpesa.support import PHONE, World
+from providers.mpesa.client import open_mpesa
+from providers.sandbox.mpesa import book, desk, gateway
+from providers.sandbox.mpesa.account import Account, Vault
+from tests.providers.mpesa.support import PHONE, MemoryStore, Receiver, World, simulating
 
 UNITS = 10**8
 
@@ -91,7 +97,7 @@ async def test_a_push_that_times_out_is_never_called_back_and_a_query_says_1037(
     await world.rule("timeout")
     accepted = await world.push()
     assert isinstance(accepted, PushAccepted)
-    await _until_over(world)
+    await world.until_over()
     queried = await world.mpesa.query_push(accepted.checkout)
     assert isinstance(queried, Refused)
     assert queried.code == "1037"
@@ -112,7 +118,7 @@ async def test_a_paid_push_whose_callback_was_lost_is_found_by_a_query(world: Wo
     await world.rule("lost_callback")
     accepted = await world.push()
     assert isinstance(accepted, PushAccepted)
-    await _until_over(world)
+    await world.until_over()
     assert await world.mpesa.query_push(accepted.checkout) == Paid(
         message="The service request is processed successfully."
     )
@@ -333,7 +339,7 @@ async def test_a_lost_payout_result_is_found_by_our_own_id(world: World) -> None
     await world.rule("lost_callback", operation="b2c")
     accepted = await world.pay_out("AG_lost")
     assert isinstance(accepted, TransferAccepted)
-    await _until_over(world)
+    await world.until_over()
     result = await _status(world, originator="AG_lost")
     assert (result.original_originator, result.original_conversation) == (
         "AG_lost",
@@ -353,7 +359,7 @@ async def test_a_status_request_about_a_payout_agrees_with_its_outcome(
 ) -> None:
     await world.rule(outcome, operation="b2c")
     await world.pay_out("AG_1")
-    await trio.sleep(0.05)
+    await world.until_over()
     result = await _status(world, originator="AG_1")
     assert isinstance(result.outcome, kind)
     if outcome == "timeout":
@@ -493,10 +499,72 @@ async def test_an_unknown_path_and_a_wrong_method_get_daraja_errors(world: World
     assert codes == ["404.001.01", "405.001", "404.001.03"]
 
 
-async def _until_over(world: World) -> None:
-    with trio.fail_after(5):
-        while world.simulator.operations()[0]["state"] == "pending":
-            await trio.sleep(0.005)
+async def test_two_clients_with_one_key_log_each_other_out_and_both_go_on(world: World) -> None:
+    """A new token invalidates the one before it."""
+    async with open_mpesa(world.settings, Clock()) as other:
+        for number in range(3):
+            assert isinstance(await world.push(), PushAccepted)
+            asked = await other.query_push(f"ws_CO_{number}")
+            assert "Invalid CheckoutRequestID" in asked.message
+
+
+async def test_an_expired_token_is_replaced_on_the_way(vault: Vault) -> None:
+    account = Account(token_seconds=1)
+    async with simulating(vault, MemoryStore(), Receiver(), account=account) as world:
+        assert isinstance(await world.push(), PushAccepted)
+        await trio.sleep(1.05)
+        assert isinstance(await world.push(), PushAccepted)
+
+
+@pytest.mark.expects_error_log
+async def test_a_wrong_consumer_secret_is_refused_and_moves_nothing(world: World) -> None:
+    settings = replace(world.settings, consumer_secret="wrong")
+    async with open_mpesa(settings, Clock()) as stranger:
+        refused = await stranger.pay_out(
+            payment_id="AG_1",
+            phone=PHONE,
+            amount_kes=5,
+            remarks="x",
+            **world.receiver.urls("/result"),
+        )
+    assert isinstance(refused, Refused)
+    assert (refused.cause, refused.code) == (Cause.CREDENTIALS, "400.008.01")
+    assert world.simulator.operations() == []
+
+
+async def test_a_slow_fault_delays_the_answer_and_nothing_else(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gateway, "FAULT_SLOW_SECONDS", 0.2)
+    world.fault.set("slow", times=1)
+    began = trio.current_time()
+    assert isinstance(await world.push(), PushAccepted)
+    assert trio.current_time() - began >= 0.2
+
+
+async def test_more_in_flight_than_daraja_bears_is_spike_arrest(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(desk, "MAX_IN_FLIGHT", 0)
+    refused = await world.push()
+    assert isinstance(refused, Refused)
+    assert (refused.cause, refused.may_retry) == (Cause.BUSY, True)
+
+
+async def test_old_payments_that_are_over_are_forgotten(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(book, "KEPT_PAYMENTS", 3)
+    await world.rule("no_callback", times=1)
+    silent = await world.push()
+    for number in range(5):
+        await world.push(f"/cb{number}")
+        await world.receiver.wait_for(f"/cb{number}")
+        await trio.sleep(0.02)
+    shown = world.simulator.operations()
+    assert len(shown) == 3
+    assert isinstance(silent, PushAccepted)
+    assert shown[-1]["checkout"] == silent.checkout, "what is undecided is not forgotten"
 
 
 async def _status(world: World, **asked: str) -> StatusResult:
