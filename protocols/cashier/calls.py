@@ -53,10 +53,17 @@ class Call:
         result = await ledger.record(intent)
         if isinstance(result, Refusal):
             if result is Refusal.CONFLICT:
-                raise Refused(recording.on_conflict)
+                raise Refused(self._conflict(recording.on_conflict))
             raise Refused(of_refusal(result))
         self.journaled = self.ticket is not None
         return recording.reply()
+
+    def _conflict(self, named: Problem) -> Problem:
+        """With a key and no other row to conflict, an earlier try of the same key was under way:
+        whoever asked was cut off while it was being committed."""
+        if named is Problem.CONFLICT and self.ticket is not None:
+            return Problem.IN_PROGRESS
+        return named
 
 
 class Recording:

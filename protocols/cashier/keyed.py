@@ -11,7 +11,9 @@ from protocols.cashier.errors import Problem, Refused, of_refusal
 from protocols.cashier.wire.base import Failure, Success, Wire
 
 # Answers that say "not now": a repeat must be tried again, not answered with them.
-PASSING: Final = frozenset({Problem.UNAVAILABLE, Problem.UNKNOWN_OUTCOME, Problem.IN_PROGRESS})
+PASSING: Final = frozenset(
+    {Problem.UNAVAILABLE, Problem.UNKNOWN_OUTCOME, Problem.IN_PROGRESS, Problem.CONFLICT}
+)
 
 
 def key_of(request: Wire) -> str | None:

@@ -9,7 +9,8 @@ from protocols.cashier.session import Session
 from protocols.cashier.surface import PATH, cashier_surface, token_of
 from protocols.http import Request, Response
 from protocols.web import ErrorKind
-from tests.protocols.cashier.house import START_US, USER, FakeConnection, House
+from tests.protocols.cashier.books import START_US
+from tests.protocols.cashier.house import USER, FakeConnection, House
 
 NOW = START_US // 1_000_000
 

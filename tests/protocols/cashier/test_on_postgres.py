@@ -37,7 +37,8 @@ from storage.pool import Pool
 from storage.reads import PostgresLedgerReads
 from storage.users import Users
 from tests.actors.users.house import Gateway
-from tests.protocols.cashier.house import PEER, START_US, USER, Client, FakeConnection, Market
+from tests.protocols.cashier.books import START_US, Market
+from tests.protocols.cashier.house import PEER, USER, Client, FakeConnection
 from tests.protocols.cashier.payments import Alerts, Rail, Urls
 from tests.protocols.cashier.test_withdrawals import MPESA, settled
 

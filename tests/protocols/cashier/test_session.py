@@ -6,7 +6,8 @@ import pytest
 import trio
 
 from domain.ledger import wallet
-from tests.protocols.cashier.house import PEER, START_US, USER, House
+from tests.protocols.cashier.books import START_US
+from tests.protocols.cashier.house import PEER, USER, House
 
 NOW = START_US // 1_000_000
 

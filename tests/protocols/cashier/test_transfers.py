@@ -8,7 +8,8 @@ import trio
 
 from domain.ledger import wallet
 from domain.money import units_of
-from tests.protocols.cashier.house import PEER, START_US, USER, Client, House
+from tests.protocols.cashier.books import START_US
+from tests.protocols.cashier.house import PEER, USER, Client, House
 
 NOW = START_US // 1_000_000
 GOOD = {"to_user_id": "67890", "amount": 25.00, "currency": "USD"}
@@ -173,6 +174,33 @@ async def test_a_repeated_transfer_moves_money_once(house: House) -> None:
     first = await user.ask("transfer", **GOOD, idempotency_key="rent-1")
     assert await user.ask("transfer", **GOOD, idempotency_key="rent-1") == first
     assert house.balance(PEER) == units_of("25")
+
+
+async def test_a_transfer_whose_asker_goes_away_is_found_by_its_key(house: House) -> None:
+    """architecture.md, "Actors": what was accepted is committed, once, whoever repeats it."""
+    await house.credit(USER, "100")
+    user = await house.connect()
+    house.books.gate = trio.Event()
+    frame = json.dumps({"type": "transfer", "data": {**GOOD, "idempotency_key": "k"}}).encode()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(user.session.text, frame)
+        await trio.testing.wait_all_tasks_blocked()
+        nursery.cancel_scope.cancel()
+    assert user.connection.sent == user.connection.sent[:1]  # connected, and no reply
+    again = await house.connect()
+    replies: list[Any] = []
+
+    async def repeat() -> None:
+        replies.append(await again.send(frame))
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(repeat)
+        await trio.testing.wait_all_tasks_blocked()
+        house.books.gate.set()
+    assert replies[0]["data"]["message"] == "request in progress"
+    done = await again.ask("transfer", **GOOD, idempotency_key="k")
+    assert (done["balance_after"], house.balance(PEER)) == (75, units_of("25"))
+    house.assert_balanced()
 
 
 async def test_a_transfer_may_carry_a_token_and_spends_it(house: House) -> None:

@@ -9,7 +9,8 @@ import trio
 from actors.rails import Cause, Paid, Refused
 from domain.ledger import wallet
 from domain.money import units_of
-from tests.protocols.cashier.house import AGENT, PEER, START_US, USER, Client, House
+from tests.protocols.cashier.books import START_US
+from tests.protocols.cashier.house import AGENT, PEER, USER, Client, House
 from tests.protocols.cashier.payments import TRON
 
 NOW = START_US // 1_000_000
