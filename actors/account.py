@@ -9,6 +9,7 @@ posted counters, after its commit.
 """
 
 from collections.abc import Iterable, Sequence
+from itertools import islice
 from typing import Final, Protocol
 
 import outcome
@@ -45,7 +46,7 @@ class Account:
         "staged_sequence",
     )
 
-    def __init__(  # noqa: PLR0917  # one argument a column of accounts and balances
+    def __init__(  # one argument a column of accounts and balances
         self,
         account_id: int,
         key: AccountKey,
@@ -120,13 +121,14 @@ class AccountStore(Protocol):
         """Those of `keys` that exist."""
         ...
 
-    async def open(self, key: AccountKey, created_us: int, number: str | None) -> Account:
-        """Create the account with zero counters, or load it when it exists."""
+    async def open(self, key: AccountKey, created_us: int, number: str | None) -> object:
+        """Create the account with zero counters unless it exists; the result is not used."""
         ...
 
 
 LOAD_BATCH: Final = 512  # accounts per recovery query
 LOADERS: Final = 3  # simultaneous recovery queries
+_STOPPED: Final = "the account directory has stopped"
 RESIDENT_LIMIT: Final = 400_000  # accounts kept in memory: about 200 MB
 
 
@@ -143,13 +145,18 @@ class Accounts:
         self._wanted: dict[AccountKey, list[trio.lowlevel.Task]] = {}
         self._loading: dict[AccountKey, list[trio.lowlevel.Task]] = {}
         self._work = trio.lowlevel.ParkingLot()
+        self._stopped = False
 
     async def run(self, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Recover wanted accounts, a batch at a time, until cancelled."""
-        async with trio.open_nursery() as nursery:
-            for _ in range(LOADERS):
-                nursery.start_soon(self._load_forever)
-            task_status.started()
+        self._stopped = False
+        try:
+            async with trio.open_nursery() as nursery:
+                for _ in range(LOADERS):
+                    nursery.start_soon(self._load_forever)
+                task_status.started()
+        finally:
+            self._stop()
 
     def peek(self, key: AccountKey) -> Account | None:
         """The account when it is in memory already."""
@@ -159,7 +166,7 @@ class Accounts:
         """The account, recovered from storage if need be; None when it does not exist.
 
         Hold on to it over an await only if you check `alive` afterwards. Raises what storage
-        raises when it is unavailable.
+        raises when it is unavailable, RuntimeError once the directory has stopped.
         """
         account = self.resident.get(key)
         if account is None:
@@ -168,19 +175,12 @@ class Accounts:
 
     async def open(self, key: AccountKey, number: str | None = None) -> Account:
         """The account, created with zero balance when it does not exist."""
-        account = await self.get(key)
-        if account is not None:
-            return account
-        created = await self._store.open(key, self._clock.now_us(), number)
-        # Another asker may have opened or recovered it meanwhile: there is one account in memory.
-        return self.resident.setdefault(key, created)
-
-    def forget(self, key: AccountKey) -> None:
-        """Drop an idle account, so that the next use reads its row again."""
-        account = self.resident.get(key)
-        if account is not None and not account.in_flight:
-            account.alive = False
-            del self.resident[key]
+        # Only a recovery puts an account into memory, and at most one a key is under way: what
+        # the opening itself read may be older than what was committed and passivated since. A
+        # recovery that began before the row was there says None once more; then ask again.
+        while (account := await self.get(key)) is None:
+            await self._store.open(key, self._clock.now_us(), number)
+        return account
 
     def passivate(self) -> None:
         """Drop accounts nobody has in flight, oldest first, down to the limit."""
@@ -193,6 +193,8 @@ class Accounts:
             del self.resident[account.key]
 
     async def _recover(self, key: AccountKey) -> Account | None:
+        if self._stopped:
+            raise RuntimeError(_STOPPED)
         waiters = self._loading.get(key)
         if waiters is None:
             waiters = self._wanted.setdefault(key, [])
@@ -206,14 +208,15 @@ class Accounts:
 
         found: Account | Exception | None = await trio.lowlevel.wait_task_rescheduled(abort)
         if isinstance(found, Exception):
-            raise found
+            # Many askers raise this one object: none may drag the others' frames along.
+            raise found.with_traceback(None)
         return found
 
     async def _load_forever(self) -> None:
         while True:
             while not self._wanted:
                 await self._work.park()
-            keys = list(self._wanted)[:LOAD_BATCH]
+            keys = list(islice(self._wanted, LOAD_BATCH))
             for key in keys:
                 self._loading[key] = self._wanted.pop(key)
             await self._load(keys)
@@ -224,14 +227,18 @@ class Accounts:
             found = await self._store.load(keys)
         except Exception as error:  # given to whoever asked; the loader itself goes on
             self._answer_all(keys, error)
-        except BaseException:
-            self._answer_all(keys, RuntimeError("the account directory stopped"))
-            raise
         else:
             for account in found:
-                resident = self.resident.setdefault(account.key, account)
-                self._answer(account.key, resident)
+                self.resident[account.key] = account
+                self._answer(account.key, account)
             self._answer_all((key for key in keys if key in self._loading), None)
+
+    def _stop(self) -> None:
+        """Leave nobody waiting."""
+        self._stopped = True
+        self._loading.update(self._wanted)
+        self._wanted.clear()
+        self._answer_all(self._loading, RuntimeError(_STOPPED))
 
     def _answer_all(self, keys: Iterable[AccountKey], result: Exception | None) -> None:
         for key in list(keys):

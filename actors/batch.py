@@ -23,7 +23,7 @@ Result = Recorded | Refusal | Exception
 class Command:
     """A decided intent on its way through the journal, with its accounts and its asker."""
 
-    __slots__ = ("_reserved", "accounts", "intent", "result", "task")
+    __slots__ = ("_keys", "_reserved", "accounts", "intent", "result", "task")
 
     def __init__(self, intent: Intent, accounts: dict[AccountKey, Account]) -> None:
         self.intent = intent
@@ -31,6 +31,19 @@ class Command:
         self.task: trio.lowlevel.Task | None = None
         self.result: Result | None = None
         self._reserved: list[tuple[Account, int]] = []
+        self._keys: set[tuple[str, str]] | None = None
+
+    def claim_key(self, keys: set[tuple[str, str]]) -> bool:
+        """Put the intent's idempotency key into `keys` until `finish`; False: it is there."""
+        ticket = self.intent.ticket
+        if ticket is None:
+            return True
+        key = (ticket.scope, ticket.key)
+        if key in keys:
+            return False
+        keys.add(key)
+        self._keys = keys
+        return True
 
     def reserve(self) -> None:
         """Take what the intent debits out of reach of later decisions, until `finish`."""
@@ -50,13 +63,17 @@ class Command:
             account.in_flight += 1
 
     def finish(self, result: Result) -> None:
-        """Give the reservations back and answer."""
+        """Give the reservations back and answer; once is enough, twice is harmless."""
         for account, amount in self._reserved:
             account.reserved -= amount
         self._reserved = []
         for account in self.accounts.values():
             account.in_flight -= 1
         self.accounts = {}
+        ticket = self.intent.ticket
+        if self._keys is not None and ticket is not None:
+            self._keys.discard((ticket.scope, ticket.key))
+            self._keys = None
         self.answer(result)
 
     def answer(self, result: Result) -> None:
@@ -108,7 +125,7 @@ class Batch:
     entries: list[tuple[Any, ...]] = field(default_factory=list)
     events: list[tuple[int, str, bytes]] = field(default_factory=list)
     placed: list[tuple[int, int, int]] = field(default_factory=list)
-    closed: list[tuple[int, str, int]] = field(default_factory=list)
+    closed: list[tuple[int, str, int, int, int]] = field(default_factory=list)
     keys: list[tuple[str, str, bytes, bytes]] = field(default_factory=list)
     changes: list[Any] = field(default_factory=list)
 
@@ -195,8 +212,9 @@ def _record(batch: Batch, command: Command) -> None:
         placed = (accounts[intent.place.account].id, intent.place.amount)
         batch.placed.append((journal_id, *placed))
     if intent.close is not None:
-        closed = (intent.close.id, "posted" if intent.postings else "voided")
-        batch.closed.append((*closed, journal_id))
+        close = intent.close
+        closed = (close.id, "posted" if intent.postings else "voided")
+        batch.closed.append((*closed, journal_id, accounts[close.account].id, close.amount))
     chained = link(counters.hash, (*head, entries, placed, closed))
 
     batch.journals.append((*head, counters.entry_id + 1, len(entries), chained))

@@ -3,7 +3,11 @@
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
+import structlog
+
 from domain.events import Event, Fact
+
+log = structlog.get_logger(__name__)
 
 Listener = Callable[[int, Fact], None]
 """Called with offset and fact; must only enqueue, never wait or raise."""
@@ -46,4 +50,7 @@ class Feeds:
     def publish(self, offset: int, event: Event) -> None:
         """Hand a committed event to everyone who listens now."""
         for listener in self._listeners.get(event.feed, ())[:]:
-            listener(offset, event.fact)
+            try:
+                listener(offset, event.fact)
+            except Exception:  # one listener's bug must not stop the journal, nor the other ones
+                log.exception("listener failed", feed=event.feed, offset=offset)

@@ -5,7 +5,7 @@ that moved money is committed with its journal; a refusal is remembered as well,
 is answered alike.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Container
 from hashlib import sha256
 from typing import Protocol
 
@@ -20,8 +20,11 @@ class OutcomeStore(Protocol):
         """Fingerprint and outcome of a finished request, None when the key is new."""
         ...
 
-    async def remember(self, ticket: Ticket, outcome: bytes, at_us: int) -> None:
-        """Save the outcome of a request that recorded nothing."""
+    async def remember(
+        self, ticket: Ticket, outcome: bytes, at_us: int
+    ) -> tuple[bytes, bytes] | None:
+        """Save the outcome of a request that recorded nothing, unless the key has one: then that
+        one stays, and is returned as `find` does."""
         ...
 
 
@@ -30,11 +33,18 @@ class Repeat(bytes):
 
 
 class Idempotency:
-    """Keys in flight, in front of the saved ones."""
+    """Keys in flight, in front of the saved ones.
 
-    def __init__(self, store: OutcomeStore, clock: Clock) -> None:
+    `recording` are the keys of intents the journal has accepted: their askers may have gone away
+    since, which ends the request here but not there.
+    """
+
+    def __init__(
+        self, store: OutcomeStore, clock: Clock, recording: Container[tuple[str, str]] = ()
+    ) -> None:
         self._store = store
         self._clock = clock
+        self._recording = recording
         self._in_flight: set[tuple[str, str]] = set()
 
     async def once(
@@ -52,17 +62,23 @@ class Idempotency:
         out.
         """
         ticket = Ticket(scope, key, sha256(request).digest())
-        if (scope, key) in self._in_flight:
+        if (scope, key) in self._in_flight or (scope, key) in self._recording:
             return Refusal.IN_PROGRESS
         self._in_flight.add((scope, key))
         try:
-            saved = await self._store.find(scope, key)
-            if saved is not None:
-                fingerprint, outcome = saved
-                return Repeat(outcome) if fingerprint == ticket.fingerprint else Refusal.KEY_REUSED
+            if (saved := await self._store.find(scope, key)) is not None:
+                return _again(saved, ticket)
             outcome, remember = await operation(ticket)
             if remember:
-                await self._store.remember(ticket, outcome, self._clock.now_us())
+                saved = await self._store.remember(ticket, outcome, self._clock.now_us())
+                # Recorded after all, by a request that never heard so (UNKNOWN, then a repeat).
+                if saved is not None:
+                    return _again(saved, ticket)
             return outcome
         finally:
             self._in_flight.discard((scope, key))
+
+
+def _again(saved: tuple[bytes, bytes], ticket: Ticket) -> Repeat | Refusal:
+    fingerprint, outcome = saved
+    return Repeat(outcome) if fingerprint == ticket.fingerprint else Refusal.KEY_REUSED

@@ -52,6 +52,11 @@ class RowConflict(Exception):
         self.constraint = constraint
 
 
+class Unwritable(Exception):
+    """The batch holds something the database cannot take (`__cause__` says what); nothing of it
+    was committed."""
+
+
 class Fenced(Exception):
     """Another process has become the writer; this one must end."""
 
@@ -68,7 +73,11 @@ class JournalStore(Protocol):
         ...
 
     async def commit(self, batch: Batch, epoch: int) -> None:
-        """Write everything of the batch in one transaction."""
+        """Write everything of the batch in one transaction.
+
+        Raises RowConflict, Unwritable, NotCommitted or Fenced when nothing of it was committed,
+        OutcomeUnknown when nobody knows. Anything else counts as not known, and ends the writer.
+        """
         ...
 
     async def close(self) -> None: ...
@@ -82,11 +91,14 @@ class Journal:
         self._feeds = feeds
         self._clock = clock
         self._mailbox: deque[Command] = deque()
+        self._parts: list[list[Command]] = []  # taken from the mailbox, the next to commit last
+        self._current: Batch | None = None  # built, and not answered yet
         self._wakeup = trio.lowlevel.ParkingLot()
         self._counters = Counters()
         self._epoch = 0
         self._batch = 0
         self._committing = False
+        self.keys: set[tuple[str, str]] = set()  # (scope, key) of intents accepted and not ended
         self.available = False
         self.committed_batches = 0
         self.commit_seconds = 0.0
@@ -107,6 +119,9 @@ class Journal:
             return Refusal.UNAVAILABLE
         if len(self._mailbox) >= MAILBOX_LIMIT:
             return Refusal.OVERLOADED
+        # An asker that went away leaves its command behind: a repeat must wait for its end.
+        if not command.claim_key(self.keys):
+            return Refusal.IN_PROGRESS
         command.reserve()
         self._mailbox.append(command)
         if self._wakeup:
@@ -119,7 +134,9 @@ class Journal:
             await self._reopen()
             task_status.started()
             while True:
-                await self._commit(await self._next_batch())
+                self._parts.append(await self._next_batch())
+                while self._parts:
+                    await self._commit(self._parts.pop())
         finally:
             self._stop()
             with trio.move_on_after(2, shield=True):
@@ -144,29 +161,38 @@ class Journal:
         batch = build(commands, self._batch, self._counters, self._now())
         if not batch.commands:
             return
+        self._current = batch
         try:
             # Shielded: a cancelled COMMIT would be ambiguous, and storage has its own deadline.
             with trio.CancelScope(shield=True):
                 began = time.perf_counter()
                 await self._store.commit(batch, self._epoch)
                 self.commit_seconds += time.perf_counter() - began
-        except RowConflict as conflict:
-            await self._bisect(batch.commands, conflict)
+        except (RowConflict, Unwritable) as problem:
+            self._split(batch.commands, problem)
         except NotCommitted:
             await self._lost(batch, known=True)
         except OutcomeUnknown:
             await self._lost(batch, known=False)
+        except Fenced:
+            _finish(batch.commands, Refusal.UNAVAILABLE)
+            raise
         else:
             self._committed(batch)
+        self._current = None
 
-    async def _bisect(self, commands: list[Command], conflict: RowConflict) -> None:
-        if len(commands) == 1:
-            log.warning("journal refused", constraint=conflict.constraint)
-            commands[0].finish(Refusal.CONFLICT)
-            return
-        middle = len(commands) // 2
-        await self._commit(commands[:middle])
-        await self._commit(commands[middle:])
+    def _split(self, commands: list[Command], problem: RowConflict | Unwritable) -> None:
+        """Try both halves apart; one command alone is refused. Commands know nothing of each
+        other, so those before and after it are as good as they were."""
+        if len(commands) > 1:
+            middle = len(commands) // 2
+            self._parts += [commands[middle:], commands[:middle]]
+        elif isinstance(problem, RowConflict):
+            log.warning("journal refused", constraint=problem.constraint)
+            _finish(commands, Refusal.CONFLICT)
+        else:
+            log.warning("journal not writable", error=str(problem))
+            _finish(commands, problem)
 
     def _committed(self, batch: Batch) -> None:
         self._counters = batch.counters
@@ -180,25 +206,29 @@ class Journal:
 
     async def _lost(self, batch: Batch, *, known: bool) -> None:
         """The database went away: find out about `batch` before anything else is done."""
-        self.available = False
         log.warning("database lost", outcome_known=known, commands=len(batch.commands))
-        waiting, self._mailbox = self._mailbox, deque()
-        for command in waiting:
-            command.finish(Refusal.UNAVAILABLE)
+        self._refuse_waiting()
         if known:
-            for command in batch.commands:
-                command.finish(Refusal.UNAVAILABLE)
+            _finish(batch.commands, Refusal.UNAVAILABLE)
             await self._reopen()
-            return
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(self._tell_unknown, batch)
-            landed = await self._reopen()
-            nursery.cancel_scope.cancel()
-        if landed == batch.number:
+        elif await self._reopen_for(batch) == batch.number:
             self._committed(batch)
         else:
-            for command in batch.commands:
-                command.finish(Refusal.UNAVAILABLE)
+            _finish(batch.commands, Refusal.UNAVAILABLE)
+
+    async def _reopen_for(self, batch: Batch) -> int:
+        """Become the writer again; whoever waits for `batch` too long is told so."""
+        landed: int | Fenced
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._tell_unknown, batch)
+            try:
+                landed = await self._reopen()
+            except Fenced as fenced:  # raised as it is, not in the nursery's group
+                landed = fenced
+            nursery.cancel_scope.cancel()
+        if isinstance(landed, Fenced):
+            raise landed
+        return landed
 
     async def _tell_unknown(self, batch: Batch) -> None:
         await trio.sleep(ANSWER_AFTER)
@@ -227,7 +257,21 @@ class Journal:
         # Never before the last journal, so that an account's entries are ordered by time too.
         return max(self._clock.now_us(), self._counters.recorded_us)
 
-    def _stop(self) -> None:
+    def _refuse_waiting(self) -> None:
+        """Answer everything that was not tried."""
         self.available = False
-        while self._mailbox:
-            self._mailbox.popleft().finish(Refusal.UNAVAILABLE)
+        waiting = [*(c for part in self._parts for c in part), *self._mailbox]
+        self._parts.clear()
+        self._mailbox.clear()
+        _finish(waiting, Refusal.UNAVAILABLE)
+
+    def _stop(self) -> None:
+        """Leave nobody waiting; what was being committed when everything ended is not known."""
+        self._refuse_waiting()
+        if self._current is not None:
+            _finish(self._current.commands, Refusal.UNKNOWN)
+
+
+def _finish(commands: list[Command], result: Refusal | Exception) -> None:
+    for command in commands:
+        command.finish(result)

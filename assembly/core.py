@@ -100,7 +100,7 @@ async def running_core(
             accounts=accounts,
             ledger=ledger,
             reads=PostgresLedgerReads(pool),
-            idempotency=Idempotency(PostgresIdempotency(pool), clock),
+            idempotency=Idempotency(PostgresIdempotency(pool), clock, journal.keys),
             messenger=messenger,
             people=people,
             rates=rates,

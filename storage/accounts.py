@@ -56,7 +56,7 @@ class PostgresAccounts:
             rows = await (await connection.execute(_LOAD, params, prepare=True)).fetchall()
         return [_account(row) for row in rows]
 
-    async def open(self, key: AccountKey, created_us: int, number: str | None) -> Account:
+    async def open(self, key: AccountKey, created_us: int, number: str | None) -> None:
         """New accounts are numbered ACC-<asset>-<id>, the platform's SYS-<asset>-<purpose>."""
         if number is None and may_overdraw(key):
             number = "-".join(("SYS", *filter(None, key[1:])))
@@ -68,8 +68,6 @@ class PostgresAccounts:
             "overdraft": may_overdraw(key),
         }
         await self._pool.execute(_OPEN, values)
-        (account,) = await self.load([key])
-        return account
 
     async def owned_by(self, owner_id: int) -> list[Account]:
         """Snapshots of all accounts of one owner, oldest first (not the live actors)."""

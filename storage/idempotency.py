@@ -26,10 +26,13 @@ class PostgresIdempotency:
         row = await self._pool.fetch_one(_FIND, [scope, key])
         return (row[0], row[1]) if row is not None else None
 
-    async def remember(self, ticket: Ticket, outcome: bytes, at_us: int) -> None:
-        await self._pool.execute(
-            _REMEMBER, [ticket.scope, ticket.key, ticket.fingerprint, outcome, at_us]
-        )
+    async def remember(
+        self, ticket: Ticket, outcome: bytes, at_us: int
+    ) -> tuple[bytes, bytes] | None:
+        values = [ticket.scope, ticket.key, ticket.fingerprint, outcome, at_us]
+        if await self._pool.execute(_REMEMBER, values):
+            return None
+        return await self.find(ticket.scope, ticket.key)
 
     async def purge(self, before_us: int) -> int:
         """Forget up to 10,000 keys older than `before_us`; how many went."""
