@@ -2,8 +2,8 @@
 
 One `Journal` stands for the ledger's journal. app.py starts it after storage; it ends with the
 process, or when another process has taken the ledger over. While one batch commits, intents
-gather in the mailbox; the next batch takes what is there, up to BATCH_LIMIT, so batches adapt to
-the load and nobody waits for a timer. Nothing is applied, answered or published before COMMIT.
+gather in the mailbox; the next batch takes up to half of those under way, so batches adapt to the
+load, nobody waits for a timer, and one half is answered while the other commits. Nothing is applied, answered or published before COMMIT.
 """
 
 import time
@@ -22,6 +22,8 @@ from domain.ledger import Refusal
 log = structlog.get_logger(__name__)
 
 BATCH_LIMIT: Final = 512  # storage-facts.md: larger batches gain little and wait longer
+# Below this, two commits cost more than what working on the other half meanwhile gains.
+SMALL_BATCH: Final = 16
 # Commands that may wait: at 5,000 a second this is four seconds of work. More is refused.
 MAILBOX_LIMIT: Final = 20_000
 ANSWER_AFTER: Final = 5.0  # seconds after which askers of an unknown outcome are told so
@@ -98,6 +100,7 @@ class Journal:
         self._epoch = 0
         self._batch = 0
         self._committing = False
+        self._last_size = 0
         self.keys: set[tuple[str, str]] = set()  # (scope, key) of intents accepted and not ended
         self.available = False
         self.committed_batches = 0
@@ -153,7 +156,12 @@ class Journal:
             await self._wakeup.park()
         self._committing = True
         mailbox = self._mailbox
-        return [mailbox.popleft() for _ in range(min(len(mailbox), BATCH_LIMIT))]
+        # If everybody were taken at once, everybody would come back at once too: the database
+        # would idle while we answer, and we while it commits.
+        half = (len(mailbox) + self._last_size + 1) // 2
+        size = min(len(mailbox), max(half, SMALL_BATCH), BATCH_LIMIT)
+        self._last_size = size
+        return [mailbox.popleft() for _ in range(size)]
 
     async def _commit(self, commands: list[Command]) -> None:
         """Commit these commands, splitting around one that the database contradicts."""

@@ -1,26 +1,70 @@
 """Arrays of a fixed PostgreSQL type, dumped in binary.
 
 psycopg picks the element type from the values, so the same statement would be prepared once for
-each mixture of small and large numbers; these always say int8[] and text[].
+each mixture of small and large numbers; these always say int8[], text[] or bytea[].
 """
 
-from struct import pack
+from collections.abc import Sequence
+from functools import lru_cache
+from struct import Struct, pack
 from typing import Final
 
 import psycopg
 from psycopg.adapt import Buffer, Dumper
 from psycopg.pq import Format
 
+INT8_ARRAY: Final = 1016
+TEXT_ARRAY: Final = 1009
+BYTEA_ARRAY: Final = 1001
 _INT8, _TEXT, _BYTEA = 20, 25, 17
-_INT8_ARRAY, _TEXT_ARRAY, _BYTEA_ARRAY = 1016, 1009, 1001
-_NULL_FREE: Final = 0
+
+
+def int8s(values: Sequence[int]) -> bytes:
+    """A bigint[]; struct.error when a value does not fit in 64 bits."""
+    count = len(values)
+    fields = [8] * (2 * count)
+    fields[1::2] = values
+    return _header(count, _INT8) + _pairs(count).pack(*fields)
+
+
+def texts(values: Sequence[str]) -> bytes:
+    """A text[] of texts that differ."""
+    parts = [_header(len(values), _TEXT)]
+    for text in values:
+        encoded = text.encode()
+        parts.append(len(encoded).to_bytes(4, "big"))
+        parts.append(encoded)
+    return b"".join(parts)
+
+
+def labels(values: Sequence[str]) -> bytes:
+    """A text[] of texts that repeat, such as currencies and kinds."""
+    return _header(len(values), _TEXT) + b"".join(map(_label, values))
+
+
+def blobs(values: Sequence[bytes]) -> bytes:
+    """A bytea[]."""
+    parts = [_header(len(values), _BYTEA)]
+    for blob in values:
+        parts.append(len(blob).to_bytes(4, "big"))
+        parts.append(blob)
+    return b"".join(parts)
 
 
 def _header(count: int, oid: int) -> bytes:
-    """One dimension of `count` elements from index 1, or no dimension at all."""
-    if not count:
-        return pack("!iiI", 0, _NULL_FREE, oid)
-    return pack("!iiIii", 1, _NULL_FREE, oid, count, 1)
+    """One dimension of `count` elements from index 1, none of them null; or no dimension."""
+    return pack("!iiIii", 1, 0, oid, count, 1) if count else pack("!iiI", 0, 0, oid)
+
+
+@lru_cache(256)  # as many lengths of batches, at up to 50 KB
+def _pairs(count: int) -> Struct:
+    return Struct("!" + "iq" * count)
+
+
+@lru_cache(4096)
+def _label(text: str) -> bytes:
+    encoded = text.encode()
+    return len(encoded).to_bytes(4, "big") + encoded
 
 
 class Int8s(list[int]):
@@ -37,38 +81,26 @@ class Blobs(list[bytes]):
 
 class _Int8sDumper(Dumper):
     format = Format.BINARY
-    oid = _INT8_ARRAY
+    oid = INT8_ARRAY
 
     def dump(self, obj: Int8s) -> Buffer:
-        count = len(obj)
-        fields = [8] * (2 * count)
-        fields[1::2] = obj
-        return _header(count, _INT8) + pack("!" + "iq" * count, *fields)
+        return int8s(obj)
 
 
 class _TextsDumper(Dumper):
     format = Format.BINARY
-    oid = _TEXT_ARRAY
+    oid = TEXT_ARRAY
 
     def dump(self, obj: Texts) -> Buffer:
-        parts = [_header(len(obj), _TEXT)]
-        for text in obj:
-            encoded = text.encode()
-            parts.append(len(encoded).to_bytes(4, "big"))
-            parts.append(encoded)
-        return b"".join(parts)
+        return texts(obj)
 
 
 class _BlobsDumper(Dumper):
     format = Format.BINARY
-    oid = _BYTEA_ARRAY
+    oid = BYTEA_ARRAY
 
     def dump(self, obj: Blobs) -> Buffer:
-        parts = [_header(len(obj), _BYTEA)]
-        for blob in obj:
-            parts.append(len(blob).to_bytes(4, "big"))
-            parts.append(blob)
-        return b"".join(parts)
+        return blobs(obj)
 
 
 def register(connection: psycopg.AsyncConnection[object]) -> None:
