@@ -114,6 +114,18 @@ async def test_a_silent_push_is_pending_until_a_callback_decides_it(world: World
     assert isinstance(await world.mpesa.query_push(accepted.checkout), Paid)
 
 
+async def test_a_push_that_was_decided_early_is_not_decided_again_when_it_is_due(
+    world: World,
+) -> None:
+    await world.rule("success", delay_seconds=0.2)
+    accepted = await world.push()
+    assert isinstance(accepted, PushAccepted)
+    assert await world.simulator.callback(accepted.checkout, "cancelled")
+    await trio.sleep(0.3)
+    assert len(world.receiver.at("/cb")) == 1
+    assert world.simulator.operations()[0]["state"] == "failed"
+
+
 async def test_a_paid_push_whose_callback_was_lost_is_found_by_a_query(world: World) -> None:
     await world.rule("lost_callback")
     accepted = await world.push()

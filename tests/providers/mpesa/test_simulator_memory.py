@@ -1,10 +1,12 @@
 """The simulated Safaricom outlives our restarts: rules, payments, callbacks under way."""
 
+import threading
 from pathlib import Path
 
 import pytest
 import trio
 import trio.lowlevel
+from trio.testing import wait_all_tasks_blocked
 
 from actors.rails import Paid, PushAccepted, PushResult, StatusResult, TransferAccepted
 from providers.mpesa import callbacks
@@ -128,6 +130,38 @@ async def test_appends_at_once_that_returned_are_kept_once_though_others_were_ca
     assert len(returned) > 1
     assert set(returned) <= set(lines)
     assert len(lines) == len(set(lines))
+
+
+async def test_a_leader_cancelled_as_it_gets_the_lock_still_writes_for_the_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, gate = FileStore(tmp_path), threading.Event()
+    store.rewrite([])
+    write = store._write
+
+    def slowly(lines: list[bytes]) -> None:
+        gate.wait(5)
+        write(lines)
+
+    monkeypatch.setattr(store, "_write", slowly)
+    second = trio.CancelScope()
+
+    async def first_then_cancel_the_second() -> None:
+        await store.append(b"first")
+        second.cancel()
+
+    async def cancelled() -> None:
+        with second:
+            await store.append(b"second")
+
+    async with trio.open_nursery() as nursery:
+        for append in (first_then_cancel_the_second, cancelled):
+            nursery.start_soon(append)
+            await wait_all_tasks_blocked(0.01)
+        nursery.start_soon(store.append, b"third")
+        await wait_all_tasks_blocked(0.01)
+        gate.set()
+    assert b"third" in store.load()
 
 
 async def test_a_failing_disk_loses_no_line(tmp_path: Path) -> None:

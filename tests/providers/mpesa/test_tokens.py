@@ -60,6 +60,7 @@ async def test_a_hundred_rejections_of_one_token_cause_one_refresh(
         for _ in range(100):
             nursery.start_soon(ask)
     assert got == ["2"] * 100
+    assert await tokens.get() == "2"
     assert provider.asked == 2
 
 
