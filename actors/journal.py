@@ -100,7 +100,8 @@ class Journal:
         self._epoch = 0
         self._batch = 0
         self._committing = False
-        self._last_size = 0
+        self._last_size = 0  # of the batch before
+        self._arrived = 0  # commands since it ended
         self.keys: set[tuple[str, str]] = set()  # (scope, key) of intents accepted and not ended
         self.available = False
         self.committed_batches = 0
@@ -127,6 +128,7 @@ class Journal:
             return Refusal.IN_PROGRESS
         command.reserve()
         self._mailbox.append(command)
+        self._arrived += 1
         if self._wakeup:
             self._wakeup.unpark()
         return None
@@ -152,13 +154,15 @@ class Journal:
 
     async def _next_batch(self) -> list[Command]:
         self._committing = False
+        self._arrived = 0
         while not self._mailbox:
             await self._wakeup.park()
         self._committing = True
         mailbox = self._mailbox
         # If everybody were taken at once, everybody would come back at once too: the database
         # would idle while we answer, and we while it commits.
-        half = (len(mailbox) + self._last_size + 1) // 2
+        away = max(self._last_size - self._arrived, 0)  # answered a moment ago, not back yet
+        half = (len(mailbox) + away + 1) // 2
         size = min(len(mailbox), max(half, SMALL_BATCH), BATCH_LIMIT)
         self._last_size = size
         return [mailbox.popleft() for _ in range(size)]
