@@ -3,7 +3,8 @@
 One `Journal` stands for the ledger's journal. app.py starts it after storage; it ends with the
 process, or when another process has taken the ledger over. While one batch commits, intents
 gather in the mailbox; the next batch takes up to half of those under way, so batches adapt to the
-load, nobody waits for a timer, and one half is answered while the other commits. Nothing is applied, answered or published before COMMIT.
+load, nobody waits for a timer, and one half is answered while the other commits. Nothing is
+applied, answered or published before COMMIT.
 """
 
 import time
