@@ -18,6 +18,7 @@ from providers.sandbox.mpesa import book, desk, gateway
 from providers.sandbox.mpesa.account import Account, Vault
 from tests.providers.mpesa.support import PHONE, MemoryStore, Receiver, World, simulating
 
+
 @pytest.mark.expects_error_log
 async def test_a_wrong_passkey_is_refused_at_once(world: World) -> None:
     object.__setattr__(world.settings, "passkey", "wrong")
