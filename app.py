@@ -11,6 +11,7 @@ import click
 import structlog
 import trio
 
+from actors.journal import Fenced
 from assembly.commands import print_token, print_verification
 from assembly.options import OptionError, Options, read_options
 from assembly.server import running
@@ -97,10 +98,11 @@ def _reasons(error: BaseException) -> list[str]:
     """The one line an operator needs, for failures that are not ours to debug."""
     if isinstance(error, BaseExceptionGroup):
         return [reason for inner in error.exceptions for reason in _reasons(inner)][:1]
-    if isinstance(error, (OptionError, EmbeddedError, StorageError)):
+    if isinstance(error, (OptionError, EmbeddedError, StorageError, Fenced)):
         return [str(error).splitlines()[0]]
     if isinstance(error, OSError):
-        return [f"{error.strerror or error}"]
+        named = f"{error.filename}: " if error.filename else ""
+        return [f"{named}{error.strerror or error}"]
     return []
 
 
@@ -117,6 +119,7 @@ def _log_to_stderr(level: str) -> None:
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=True,
     )
+    # Libraries only warn: at INFO, httpx would log callback addresses with their keys in them.
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING)
 
 

@@ -78,17 +78,17 @@ class Options:
 
     @property
     def admins(self) -> tuple[str, ...]:
-        return _listed(self.admin_emails.lower())
+        return listed(self.admin_emails.lower())
 
     @property
     def proxies(self) -> tuple[str, ...]:
         """Addresses or networks that may say whom they speak for."""
-        return _listed(self.trust_proxy)
+        return listed(self.trust_proxy)
 
     @property
     def origins(self) -> tuple[str, ...]:
         """X-C25: everybody in the sandbox, nobody in live mode, unless configured."""
-        return _listed(self.cors_origins) or (("*",) if self.is_sandbox else ())
+        return listed(self.cors_origins) or (("*",) if self.is_sandbox else ())
 
 
 # What an enabled feature needs in live mode; cashier deposits, codes and tokens are always on.
@@ -158,7 +158,8 @@ def _check_live(options: Options) -> None:
         raise OptionError("TLS_CERT, or TRUST_PROXY behind a TLS proxy, must be set in live mode")
 
 
-def _listed(text: str) -> tuple[str, ...]:
+def listed(text: str) -> tuple[str, ...]:
+    """The items of a comma-separated option."""
     return tuple(item.strip() for item in text.split(",") if item.strip())
 
 

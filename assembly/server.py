@@ -4,6 +4,7 @@ import gc
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Any, Final
 
@@ -11,26 +12,19 @@ import structlog
 import trio
 
 from actors.clock import Clock
-from actors.identity_store import StoreUnavailable
-from actors.rates import RatesUnavailable
 from assembly.control import CLOCK_OFFSET, sandbox_control
 from assembly.core import Core, running_core
-from assembly.options import OptionError, Options, Secrets, load_secrets
+from assembly.options import OptionError, Options, load_secrets
 from assembly.outside import Outside, live_settings, outside
 from assembly.pages import pages_app, root_routes
 from assembly.seed import seed
 from assembly.simulators import Simulators, simulators
+from assembly.surfaces import surfaces
 from protocols.cashier.register import Sessions
-from protocols.cashier.service import Cashier, Settings
-from protocols.cashier.surface import cashier_surface
 from protocols.listener import Server, serve
-from protocols.mpesa.surface import mpesa_surface
 from protocols.sandbox.routes import sandbox_routes
-from protocols.web import Surface
-from providers.mpesa.urls import KNOWN_SOURCES, Sources
 from storage import embedded
 from storage.embedded.server import Postgres
-from storage.errors import Unavailable
 from storage.installation import recall
 from storage.migrate import migrate
 from storage.pool import Pool
@@ -114,18 +108,21 @@ async def _listen(
     if sims is not None:
         routes = sandbox_routes(sandbox_control(core, sims, postgres, nursery))
     state = RunState()
-    server: Server = await nursery.start(
-        lambda task_status: serve(
-            host=options.app_host,
-            port=options.app_port,
-            surfaces=_surfaces(options, core, sessions),
-            root_routes=(*root_routes(state, core), *routes),
-            fallback_app=pages_app(options),
-            tls=_tls(options),
-            trusted_proxies=_networks(options),
-            task_status=task_status,
-        )
+    listener = partial(
+        serve,
+        host=options.app_host,
+        port=options.app_port,
+        surfaces=surfaces(options, core, sessions),
+        root_routes=(*root_routes(state, core), *routes),
+        fallback_app=pages_app(options),
+        tls=_tls(options),
+        trusted_proxies=_networks(options),
     )
+    try:
+        server: Server = await nursery.start(listener)
+    except OSError as error:
+        where = f"{options.app_host}:{options.app_port}"
+        raise OptionError(f"cannot listen on {where}: {error.strerror or error}") from error
     state.server = server
     if options.app_port == 0:
         clients.callback_urls.base = clients.callback_urls.base.replace(":0/", f":{server.port}/")
@@ -140,40 +137,6 @@ class RunState:
     @property
     def is_serving(self) -> bool:
         return self.server is not None and not self.server.draining
-
-
-def _surfaces(options: Options, core: Core, sessions: Sessions) -> list[Surface]:
-    sources = Sources(
-        options.mpesa_callback_sources.split(",")
-        if options.mpesa_callback_sources
-        else ("127.0.0.0/8", "::1/128")
-        if options.is_sandbox
-        else KNOWN_SOURCES
-    )
-    cashier = Cashier(
-        clock=core.clock,
-        people=core.people,
-        ledger=core.ledger,
-        accounts=core.accounts,
-        reads=core.reads,
-        rates=core.rates,
-        partners=core.partners,
-        idempotency=core.idempotency,
-        feeds=core.feeds,
-        events=core.events,
-        payments=core.payments,
-        sessions=sessions,
-        unavailable=(Unavailable, StoreUnavailable, RatesUnavailable),
-        settings=Settings(
-            messages_per_second=options.cashier_messages_per_second,
-            transfer_requires_verification=options.cashier_transfer_requires_verification,
-        ),
-    )
-    hosts = tuple(host.strip() for host in options.cashier_hosts.split(",") if host.strip())
-    return [
-        cashier_surface(cashier, hosts),
-        mpesa_surface(core.callbacks, sources.allows),
-    ]
 
 
 def _tls(options: Options) -> ssl.SSLContext | None:
@@ -198,4 +161,4 @@ def _settle_memory() -> None:
     gc.set_threshold(*_GC_THRESHOLDS)
 
 
-__all__ = ["Secrets", "running"]
+__all__ = ["running"]

@@ -1,0 +1,51 @@
+"""The surfaces, each put together from the core."""
+
+from actors.identity_store import StoreUnavailable
+from actors.rates import RatesUnavailable
+from assembly.core import Core
+from assembly.options import Options, listed
+from protocols.cashier.register import Sessions
+from protocols.cashier.service import Cashier, Settings
+from protocols.cashier.surface import cashier_surface
+from protocols.mpesa.surface import mpesa_surface
+from protocols.web import Surface
+from providers.mpesa.urls import KNOWN_SOURCES, Sources
+from storage.errors import Unavailable
+
+# By these exceptions storage and rates say that they are away; nothing was moved then.
+_UNAVAILABLE = (Unavailable, StoreUnavailable, RatesUnavailable)
+
+
+def surfaces(options: Options, core: Core, sessions: Sessions) -> list[Surface]:
+    """Every surface as the listener mounts it."""
+    return [_cashier(options, core, sessions), _mpesa(options, core)]
+
+
+def _cashier(options: Options, core: Core, sessions: Sessions) -> Surface:
+    cashier = Cashier(
+        clock=core.clock,
+        people=core.people,
+        ledger=core.ledger,
+        accounts=core.accounts,
+        reads=core.reads,
+        rates=core.rates,
+        partners=core.partners,
+        idempotency=core.idempotency,
+        feeds=core.feeds,
+        events=core.events,
+        payments=core.payments,
+        sessions=sessions,
+        unavailable=_UNAVAILABLE,
+        settings=Settings(
+            messages_per_second=options.cashier_messages_per_second,
+            transfer_requires_verification=options.cashier_transfer_requires_verification,
+        ),
+    )
+    return cashier_surface(cashier, listed(options.cashier_hosts))
+
+
+def _mpesa(options: Options, core: Core) -> Surface:
+    allowed = listed(options.mpesa_callback_sources)
+    if not allowed:
+        allowed = ("127.0.0.0/8", "::1/128") if options.is_sandbox else KNOWN_SOURCES
+    return mpesa_surface(core.callbacks, Sources(allowed).allows)
