@@ -86,11 +86,12 @@ class Connection(Outbox):
 
     __slots__ = (
         "_closing_by",
+        "_failed",
+        "_fragments",
+        "_fragments_opcode",
         "_handling",
         "_heard_at",
         "_limits",
-        "_fragments",
-        "_fragments_opcode",
         "_next_ping",
         "_open",
         "_protocol",
@@ -117,6 +118,7 @@ class Connection(Outbox):
         self._protocol.extensions = extensions
         self._scope = trio.CancelScope()
         self._open = True
+        self._failed = False
         self._handling = False
         self._fragments: bytearray | None = None
         self._fragments_opcode = Opcode.TEXT
@@ -165,6 +167,7 @@ class Connection(Outbox):
         """Close without waiting for an answer: the peer is wrong, dead or too slow."""
         if not self._open:
             return
+        self._failed = True
         if self._protocol.state is OPEN:
             self._protocol.fail(code, _short(reason))
             self._queue_protocol_writes()
@@ -219,8 +222,11 @@ class Connection(Outbox):
     def on_timer(self, now: float) -> float:
         """Ping, or give up on a peer that is silent, does not read or does not close."""
         if self._closing_by <= now:
-            self.lost()
-            return NEVER
+            if not self._draining or self._failed:
+                self.lost()
+                return NEVER
+            # The close frame waits behind a queue that is still being read.
+            self._closing_by = now + self._limits.close_timeout
         if self._stalled_since + self._limits.write_timeout <= now:
             self._flusher.traffic.slow_consumers += 1
             self.closed_because = self.closed_because or "write timeout"

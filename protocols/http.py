@@ -24,6 +24,7 @@ _MAX_QUERY_FIELDS: Final = 100
 _MAX_KNOWN_NAMES: Final = 500
 _MAX_KNOWN_BYTES: Final = 40
 _DIGITS: Final = re.compile(r"[0-9]{1,15}", re.ASCII).fullmatch
+_ORIGIN: Final = re.compile(r"https?://[^/?#]+", re.ASCII | re.IGNORECASE).match
 _TOKEN: Final = re.compile(r"[-!#$%&'*+.^_`|~0-9A-Za-z]+", re.ASCII).fullmatch
 _VALUE: Final = re.compile(r"[\t\x20-\x7e\x80-\xff]*").fullmatch
 _VERSIONS: Final = {b" HTTP/1.1": "1.1", b" HTTP/1.0": "1.0"}
@@ -229,7 +230,11 @@ def parse_head(data: bytes) -> Request:
     path, raw_query = _split_target(head.target)
     method = data[: data.find(b" ")].decode("ascii")
     request = Request(method, path, raw_query, head.headers, version=version)
-    request.keep_alive = parser.should_keep_alive() or upgrade
+    if "connection" in head.headers:
+        options = head.headers["connection"].lower().replace(" ", "").split(",")
+        request.keep_alive = "close" not in options and (
+            version == "1.1" or "keep-alive" in options
+        )
     request.upgrade = upgrade
     _check_framing(request)
     return request
@@ -238,14 +243,12 @@ def parse_head(data: bytes) -> Request:
 def _split_target(raw: bytes) -> tuple[str, str]:
     target = raw.decode("latin-1")
     if not target.startswith("/"):
-        scheme, separator, rest = target.partition("://")
-        if separator and scheme.lower() in ("http", "https"):
-            slash = rest.find("/")
-            target = rest[slash:] if slash >= 0 else "/"
-        elif target != "*":
+        origin = _ORIGIN(target)
+        if origin is None and target != "*":
             raise BadRequest(400, "bad request target")
+        target = target[origin.end() :] if origin is not None else target
     path, _, query = target.partition("#")[0].partition("?")
-    return path, query
+    return path or "/", query
 
 
 def _check_framing(request: Request) -> None:
