@@ -6,6 +6,7 @@ Hypercorn's `TCPServer` is private API: its version is pinned (0.18.0). What it 
 overridden here: errors that escape, sends that are shielded from cancellation, closing twice.
 """
 
+import contextlib
 import logging
 from typing import Any, Final, cast
 
@@ -20,12 +21,14 @@ from hypercorn.trio.task_group import TaskGroup
 from hypercorn.trio.tcp_server import TCPServer
 from hypercorn.trio.worker_context import WorkerContext
 from hypercorn.typing import ConnectionState
+from hypercorn.utils import LifespanTimeoutError
 
 from actors.outbox import Transport
 from protocols.http import Request
 
 log = structlog.get_logger(__name__)
 
+_LIFESPAN_SECONDS: Final = 10.0
 # What speaks about the connection rather than the message, and what would make Hypercorn change
 # protocols; the length is written anew.
 _DROPPED: Final = frozenset(
@@ -136,20 +139,29 @@ class Fallback:
         self.context = WorkerContext(None)
         self.state: dict[str, Any] = {}
         self.write_timeout = write_timeout
+        self.config.startup_timeout = self.config.shutdown_timeout = _LIFESPAN_SECONDS
+        self._stopping = trio.Event()
         self._lifespan = Lifespan(self.app, self.config, self.state)
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
-        """Keep the application's lifespan open until cancelled."""
+        """Keep the application's lifespan open until `stop`.
+
+        Shielded, because its end has to run after everything else was cancelled; start and end
+        have their deadlines. Raises what the application's start raises.
+        """
         async with trio.open_nursery() as nursery:
+            nursery.cancel_scope.shield = True
             await nursery.start(self._lifespan.handle_lifespan)
             await self._lifespan.wait_for_startup()
             task_status.started()
-            try:
-                await trio.sleep_forever()
-            finally:
-                with trio.move_on_after(self.config.shutdown_timeout, shield=True):
-                    await self._lifespan.wait_for_shutdown()
-                nursery.cancel_scope.cancel()
+            await self._stopping.wait()
+            with contextlib.suppress(LifespanTimeoutError):
+                await self._lifespan.wait_for_shutdown()
+            nursery.cancel_scope.cancel()
+
+    def stop(self) -> None:
+        """End `run`; whoever started it must call this."""
+        self._stopping.set()
 
     async def serve(self, transport: Transport, request: Request) -> None:
         """Answer one request; whatever goes wrong stays on this connection."""

@@ -147,12 +147,16 @@ async def _run(
     async with trio.open_nursery() as services:
         await services.start(server.wheel.run)
         await services.start(server.flusher.run)
-        if server.fallback is not None:
-            await services.start(server.fallback.run)
-        async with trio.open_nursery() as connections:
-            task_status.started(server)
-            await _accept(server, listener, tls, connections)
-        services.cancel_scope.cancel()
+        try:
+            if server.fallback is not None:
+                await services.start(server.fallback.run)
+            async with trio.open_nursery() as connections:
+                task_status.started(server)
+                await _accept(server, listener, tls, connections)
+        finally:
+            if server.fallback is not None:
+                server.fallback.stop()
+            services.cancel_scope.cancel()
 
 
 async def bind(host: str, port: int) -> socket.socket:

@@ -3,7 +3,7 @@
 import json
 import struct
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import trio
@@ -107,10 +107,8 @@ class RawSocket:
         opcode = -1
         while opcode != CLOSE:
             opcode, payload = await self.receive()
-        try:
+        with suppress(EOFError, trio.BrokenResourceError):
             await self._fill()
-        except (EOFError, trio.BrokenResourceError):
-            pass
         assert not self._buffer
         return struct.unpack("!H", payload[:2])[0], payload[2:].decode()
 

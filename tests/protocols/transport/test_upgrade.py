@@ -101,11 +101,10 @@ async def test_an_upgrade_may_come_late_on_a_reused_connection():
 
 async def test_a_host_reaches_a_socket_without_the_prefix():
     bed = Bed()
-    async with bed.running() as server:
-        async with await connect(server) as stream:
-            client = RawSocket(stream)
-            await client.open(handshake("/ws", Host="echo.example"))
-            assert b" 101 " in client.head
+    async with bed.running() as server, await connect(server) as stream:
+        client = RawSocket(stream)
+        await client.open(handshake("/ws", Host="echo.example"))
+        assert b" 101 " in client.head
 
 
 @pytest.mark.parametrize(
