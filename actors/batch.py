@@ -53,10 +53,11 @@ class Command:
         if (place := intent.place) is not None:
             reserved.append((accounts[place.account], place.amount))
         if (close := intent.close) is not None:
-            # What was held pays for this intent's own postings; any rest of it becomes
+            # What was held pays for this intent's own debits; any rest of it becomes
             # available to others only with the commit.
-            debits = sum(p.amount for p in intent.postings if p.source == close.account)
-            reserved.append((accounts[close.account], -min(close.amount, debits)))
+            held_on = accounts[close.account]
+            debits = sum(amount for account, amount in reserved if account is held_on)
+            reserved.append((held_on, -min(close.amount, debits)))
         for account, amount in reserved:
             account.reserved += amount
         for account in accounts.values():
