@@ -68,6 +68,41 @@ class WithdrawalFailed(msgspec.Struct, frozen=True, gc=False, kw_only=True, tag=
     status: str
 
 
+class TransactionMoved(msgspec.Struct, frozen=True, gc=False, kw_only=True, tag=True):
+    """A transaction of document 002 reached a status; `mpesa`: it has an M-Pesa leg (NXPY-C38)."""
+
+    id: str
+    status: str
+    at_us: int
+    mpesa: bool = False
+
+
+class PushMoved(msgspec.Struct, frozen=True, gc=False, kw_only=True, tag=True):
+    """A push of the M-Pesa surface has ended (MPWS-019, MPWS-C01). `state` is the payment's;
+    `code`, `message` and `receipt` are the provider's, "" where it named none."""
+
+    checkout: str
+    state: str
+    code: str
+    message: str
+    phone: str
+    amount: int
+    receipt: str
+
+
+class PayoutMoved(msgspec.Struct, frozen=True, gc=False, kw_only=True, tag=True):
+    """A withdrawal of the M-Pesa surface has moved on (MPWS-033, MPWS-C01)."""
+
+    conversation: str
+    state: str
+    code: str
+    message: str
+    phone: str
+    amount: int
+    description: str
+    receipt: str
+
+
 Fact = (
     TransferReceived
     | DepositCompleted
@@ -75,6 +110,7 @@ Fact = (
     | DepositFailed
     | WithdrawalCompleted
     | WithdrawalFailed
+    | TransactionMoved
 )
 
 
