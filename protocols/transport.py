@@ -13,35 +13,71 @@ from typing import Final
 
 import trio
 
-RECV_BYTES: Final = 64 * 1024
+from protocols.readiness import Readiness
+
+RECV_BYTES: Final = 16 * 1024
 _ABORT: Final = struct.pack("ii", 1, 0)  # SO_LINGER: on, 0 s
 
 
 class PlainTransport:
     """A connected, non-blocking socket; owns it."""
 
-    __slots__ = ("_sock", "closed")
+    __slots__ = ("_ended", "_readiness", "_ready", "_sock", "_waiting", "closed")
 
     secure = False
 
-    def __init__(self, sock: socket.socket) -> None:
+    def __init__(self, sock: socket.socket, readiness: Readiness | None = None) -> None:
+        """Without `readiness`, waits through Trio."""
         self._sock = sock
+        self._readiness = readiness
+        self._ready = False  # there may be something to read
+        self._ended = False  # and it is the last
+        self._waiting: trio.lowlevel.Task | None = None
         self.closed = False
+        if readiness is not None:
+            readiness.add(sock.fileno(), self)
 
     async def recv(self) -> bytes:
         """The next bytes; b"" at the end of the stream, however it came about."""
         while not self.closed:
             try:
-                await trio.lowlevel.wait_readable(self._sock)
+                await self._readable()
                 if self.closed:
                     break
-                return self._sock.recv(RECV_BYTES)
+                data = self._sock.recv(RECV_BYTES)
+                # Less than asked for: it is empty now, and whatever comes makes an edge.
+                self._ready = self._ended or len(data) == RECV_BYTES
+                return data
             except (BlockingIOError, InterruptedError):
-                continue
+                self._ready = self._ended
             except (OSError, trio.ClosedResourceError):
                 break
         await trio.lowlevel.checkpoint()
         return b""
+
+    def readable(self, ended: bool) -> None:
+        """Part of Reader."""
+        self._ready = True
+        self._ended = self._ended or ended
+        self._wake()
+
+    async def _readable(self) -> None:
+        if self._readiness is None:
+            await trio.lowlevel.wait_readable(self._sock)
+        elif self._ready:
+            await trio.lowlevel.checkpoint()
+        else:
+            self._waiting = trio.lowlevel.current_task()
+            await trio.lowlevel.wait_task_rescheduled(self._abort)
+
+    def _abort(self, _raise_cancel: object) -> trio.lowlevel.Abort:
+        self._waiting = None
+        return trio.lowlevel.Abort.SUCCEEDED
+
+    def _wake(self) -> None:
+        if self._waiting is not None:
+            task, self._waiting = self._waiting, None
+            trio.lowlevel.reschedule(task)
 
     def try_send(self, data: bytes | memoryview) -> int:
         """Bytes the kernel took, 0 if it takes none now. OSError if the connection is broken."""
@@ -73,6 +109,9 @@ class PlainTransport:
         """Close and wake every waiter."""
         if not self.closed:
             self.closed = True
+            if self._readiness is not None:
+                self._readiness.remove(self._sock.fileno())
+            self._wake()
             trio.lowlevel.notify_closing(self._sock)
             self._sock.close()
 
