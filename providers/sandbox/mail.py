@@ -114,7 +114,7 @@ class MailServer:
         )
         text = _text_of(message)
         for recipient in envelope.rcpt_tos:
-            self._outbox.record("email", recipient, text, subject=message["Subject"] or None)
+            self._outbox.record("email", recipient, text, subject=str(message["Subject"] or "") or None)
         return _ACCEPTED
 
     async def handle_exception(self, error: Exception) -> str:
