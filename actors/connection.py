@@ -40,6 +40,10 @@ _silent.disabled = True
 # hold at once (an empty frame is 6 bytes on the wire and some 400 in memory).
 _PIECE_BYTES: Final = 4096
 _MAX_REASON_BYTES: Final = 120
+# Unfinished messages of all sockets together. One socket may hold 16 MiB (MPWS-C14), ten
+# thousand may not: beyond this, a socket with more than its small share is closed.
+_MAX_HELD_BYTES: Final = 256 * 1024 * 1024
+_SMALL_HELD_BYTES: Final = 64 * 1024
 # Smaller messages grow when they are deflated.
 _MIN_DEFLATE_BYTES: Final = 64
 
@@ -91,6 +95,7 @@ class Connection(Outbox):
         "_fragments_opcode",
         "_handling",
         "_heard_at",
+        "_held",
         "_limits",
         "_next_ping",
         "_open",
@@ -120,6 +125,7 @@ class Connection(Outbox):
         self._open = True
         self._failed = False
         self._handling = False
+        self._held = 0  # bytes of an unfinished message
         self._fragments: bytearray | None = None
         self._fragments_opcode = Opcode.TEXT
         self._closing_by = NEVER
@@ -260,14 +266,14 @@ class Connection(Outbox):
     async def run(self, make_session: "Callable[[Connection], Session]", first: bytes) -> None:
         """Serve until the socket is closed. `first` are bytes that came with the handshake."""
         traffic, wheel = self._flusher.traffic, self._flusher.wheel
-        session = self.session = make_session(self)
         self.start_timer()
         try:
             with self._scope:
                 self._handling = True
-                await session.opened()
+                self.session = make_session(self)
+                await self.session.opened()
                 self._handling = False
-                data = first or await self.transport.recv()
+                data, first = first or await self.transport.recv(), b""
                 while data:
                     self._heard_at = wheel.now
                     traffic.bytes_in += len(data)
@@ -281,12 +287,15 @@ class Connection(Outbox):
             self._fail(CloseCode.INTERNAL_ERROR, "internal error")
             await self._linger()
         finally:
-            self._end(session)
+            self._end()
 
     async def _take(self, data: bytes) -> None:
         """Parse `data` piece by piece and deliver its messages in order."""
         protocol = self._protocol
         for start in range(0, len(data), _PIECE_BYTES):
+            if start:
+                # Others get a turn between the pieces of one client.
+                await trio.lowlevel.checkpoint()
             protocol.receive_data(data[start : start + _PIECE_BYTES])
             for frame in protocol.events_received():
                 if self._open and isinstance(frame, Frame):
@@ -298,6 +307,17 @@ class Connection(Outbox):
                 self._queue_protocol_writes()
             if self._open and protocol.state is not OPEN:
                 self._shut_by_peer()
+        self._hold(len(protocol.reader.buffer) + len(self._fragments or b""))
+
+    def _hold(self, size: int) -> None:
+        """Account for an unfinished message of `size` bytes."""
+        if size == self._held:
+            return
+        traffic = self._flusher.traffic
+        traffic.held_bytes += size - self._held
+        self._held = size
+        if size > _SMALL_HELD_BYTES and traffic.held_bytes > _MAX_HELD_BYTES:
+            self._fail(CloseCode.TRY_AGAIN_LATER, "too much at once")
 
     def _message_of(self, frame: Frame) -> tuple[Opcode, bytes | None]:
         """The message that `frame` completes, if it does."""
@@ -342,15 +362,20 @@ class Connection(Outbox):
         while await self.transport.recv():
             pass
 
-    def _end(self, session: Session) -> None:
+    def _end(self) -> None:
         # Still open here: the server is being cancelled, so this is said without waiting.
         self.close(CloseCode.GOING_AWAY, "server stopping")
         if self._dirty:
             self.flush()
         self._flusher.wheel.forget(self)
         self.transport.close()
+        self._hold(0)
+        # Both hold what holds them: without this, closed sockets would wait for the collector.
+        session, self.session = self.session, None
+        self._protocol.parser.close()
         try:
-            session.closed()
+            if session is not None:
+                session.closed()
         except Exception:
             log.exception("session failed while closing")
 

@@ -69,6 +69,7 @@ class Traffic:
     bytes_out: int = 0
     slow_consumers: int = 0
     dead_peers: int = 0
+    held_bytes: int = 0
     failures: int = 0
 
 
@@ -100,20 +101,25 @@ class Flusher:
             async with trio.open_nursery() as self._nursery:
                 task_status.started()
                 while True:
-                    await self._round()
+                    await self._write_marked()
+                    # Parked with no local left that keeps a closed socket alive.
+                    if self._dirty:
+                        await trio.lowlevel.checkpoint()
+                    else:
+                        await self._park()
         finally:
             self._nursery = None
 
-    async def _round(self) -> None:
+    async def _write_marked(self) -> None:
         batch, self._dirty = self._dirty, []
         for count, outbox in enumerate(batch, 1):
-            outbox.flush()
+            try:
+                outbox.flush()
+            except Exception:
+                # One socket's fault must not stop the writer of all the others.
+                log.exception("writing to a client failed")
             if not count % _FLUSH_BATCH:
                 await trio.lowlevel.checkpoint()
-        if self._dirty:
-            await trio.lowlevel.checkpoint()
-        else:
-            await self._park()
 
     async def _park(self) -> None:
         self._parked = trio.lowlevel.current_task()

@@ -98,9 +98,20 @@ class HttpConnection(Exchange):
             try:
                 await self.read_body(request, self._body_limit(request, found))
             except BadRequest as exc:
+                if exc.status == 413 and not self._has_route(request, found):
+                    # Unknown comes before too large; what is left of the body is not read.
+                    request.keep_alive = False
+                    return await self._dispatch(request, found)
                 kind = ErrorKind.TOO_LARGE if exc.status == 413 else ErrorKind.BAD_REQUEST
                 return await self._refuse(request, found.surface, exc.status, kind, exc.detail)
         return await self._dispatch(request, found)
+
+    @staticmethod
+    def _has_route(request: Request, found: Found) -> bool:
+        """Whether something would look at the body: a route, or the page application."""
+        if found.surface is None:
+            return True
+        return found.endpoint is not None and request.method in found.endpoint.routes
 
     def _body_limit(self, request: Request, found: Found) -> int:
         surface = found.surface

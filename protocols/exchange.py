@@ -24,6 +24,7 @@ from protocols.http import (
 from protocols.web import ErrorKind, RenderError
 
 _CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
+_WRITE_PORTION_BYTES: Final = 64 * 1024
 _BLANK: Final = b"\r\n\r\n"
 
 
@@ -124,6 +125,9 @@ class Exchange:
         Raises BadRequest 431 beyond MAX_HEAD_BYTES, 400 for bytes that begin like no request.
         """
         buffer, seen = self._buffer.lstrip(b"\r\n"), 0
+        if buffer:
+            # Pipelined: others get a turn between the requests of one client.
+            await trio.lowlevel.checkpoint()
         while (end := buffer.find(_BLANK, seen)) < 0:
             if buffer:
                 if len(buffer) > MAX_HEAD_BYTES:
@@ -200,8 +204,12 @@ class Exchange:
             raise ClientGone from None
 
     async def _write_rest(self, rest: memoryview) -> None:
+        due = len(rest)
         while rest or self.transport.unsent:
-            self.expect("write", self._timing.write)
+            if len(rest) <= due:
+                # The next portion has its own time; a trickle does not renew it.
+                due = len(rest) - _WRITE_PORTION_BYTES
+                self.expect("write", self._timing.write)
             await self.transport.wait_writable()
             rest = rest[self.transport.try_send(rest) :]
         self.expect_nothing()

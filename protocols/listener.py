@@ -22,6 +22,7 @@ from protocols.dispatch import HttpConnection, Network, Opening
 from protocols.exchange import HttpTiming
 from protocols.fallback import Fallback
 from protocols.metrics import TrafficCollector
+from protocols.readiness import Readiness
 from protocols.router import Router
 from protocols.transport import PlainTransport, TlsTransport
 from protocols.web import RenderError, Route, Surface, plain_error
@@ -63,6 +64,7 @@ class Server:
         self.max_inflight = max_inflight
         self.traffic = Traffic()
         self.wheel = TimerWheel(tick)
+        self.readiness = Readiness() if Readiness.available else None
         self.flusher = Flusher(self.wheel, self.traffic)
         self.https: set[HttpConnection] = set()
         self.sockets: set[Connection] = set()
@@ -183,6 +185,7 @@ async def bind(host: str, port: int) -> socket.socket:
 async def _accept(
     server: Server, listener: socket.socket, tls: ssl.SSLContext | None, nursery: trio.Nursery
 ) -> None:
+    exhausted = False
     while True:
         await trio.lowlevel.wait_readable(listener)
         for _ in range(_ACCEPT_BATCH):
@@ -191,16 +194,21 @@ async def _accept(
             except BlockingIOError:
                 break
             except OSError as exc:
-                if exc.errno in _EXHAUSTED:
-                    log.warning("cannot accept", error=exc.strerror)
-                    await trio.sleep(_EXHAUSTED_PAUSE)
-                # Everything else concerns the one client that did not wait.
-                continue
+                if exc.errno not in _EXHAUSTED:
+                    continue  # the one client did not wait
+                if not exhausted:
+                    exhausted = True
+                    log.warning("cannot accept connections for now", error=exc.strerror)
+                await trio.sleep(_EXHAUSTED_PAUSE)
+                break
+            exhausted = False
             server.traffic.accepted += 1
             if server.traffic.connections >= server.max_connections:
                 server.traffic.refused += 1
                 client.close()
                 continue
+            # Counted here, not in its task: a whole batch is accepted before any task runs.
+            server.traffic.connections += 1
             client.setblocking(False)
             nursery.start_soon(_connection, server, client, address[0], tls)
 
@@ -209,20 +217,12 @@ async def _connection(
     server: Server, client: socket.socket, peer: str, tls: ssl.SSLContext | None
 ) -> None:
     """One client connection from accept to close; nothing that happens on it escapes."""
-    server.traffic.connections += 1
     plain = PlainTransport(client)
     try:
         client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         opening = await _http(server, plain, peer, tls)
         if opening is not None:
-            connection = opening.connection
-            server.sockets.add(connection)
-            server.traffic.sockets += 1
-            try:
-                await connection.run(opening.make_session, opening.first)
-            finally:
-                server.sockets.discard(connection)
-                server.traffic.sockets -= 1
+            await _socket(server, opening)
     except* OSError:
         pass  # the client is gone; nothing of ours went wrong
     except* Exception:
@@ -231,6 +231,18 @@ async def _connection(
     finally:
         server.traffic.connections -= 1
         plain.close()
+
+
+async def _socket(server: Server, opening: Opening) -> None:
+    """The connection's life as a WebSocket."""
+    connection = opening.connection
+    server.sockets.add(connection)
+    server.traffic.sockets += 1
+    try:
+        await connection.run(opening.make_session, opening.first)
+    finally:
+        server.sockets.discard(connection)
+        server.traffic.sockets -= 1
 
 
 async def _http(

@@ -11,6 +11,7 @@ _GAUGES = {
     "connections": "Client connections open",
     "sockets": "WebSocket connections open",
     "streams": "Event streams open",
+    "held_bytes": "Bytes of unfinished WebSocket messages",
 }
 _COUNTERS = {
     "accepted": "Client connections accepted",

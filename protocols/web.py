@@ -148,12 +148,13 @@ async def answer(surface: Surface, route: Route, request: Request) -> Answer:
     """Answer one request; whatever the handler raises becomes the surface's 500."""
     try:
         result = await _handle(surface, route, request)
+        if isinstance(result, EventStream):
+            return result
+        return finished(surface, route, request, result)
     except Exception:
         log.exception("handler failed", surface=surface.name, route=route.path)
-        result = surface.render_error(500, ErrorKind.INTERNAL, "internal error")
-    if isinstance(result, EventStream):
-        return result
-    return finished(surface, route, request, result)
+    failure = surface.render_error(500, ErrorKind.INTERNAL, "internal error")
+    return failure.with_headers(*surface.cors.headers(request)) if surface.cors else failure
 
 
 def finished(

@@ -129,6 +129,8 @@ class Bed:
             return json_response({"type": "error", "data": {"message": "unauthorized"}}, 401)
         if request.params.get("name") == "fault":
             raise RuntimeError("an admission's own fault")
+        if request.params.get("name") == "no-session":
+            return lambda connection: 1 / 0  # type: ignore[return-value]
         return lambda connection: EchoSession(connection, self.log)
 
     @asynccontextmanager

@@ -98,6 +98,14 @@ async def test_a_body_one_byte_over_the_limit_is_413_without_being_read(expect: 
         assert b"413" in await ask(server, chunked)
 
 
+async def test_an_unknown_path_is_404_however_large_the_body():
+    bed = Bed()
+    async with bed.running() as server:
+        for path, status in ((b"unknown", 404), (b"hello", 405)):
+            head = b"POST /echo/%s HTTP/1.1\r\n" % path + HOST + b"Content-Length: 200000\r\n\r\n"
+            assert status_of(await ask(server, head + b"x" * 200_000)) == status
+
+
 async def test_the_refusal_of_a_large_body_survives_the_bytes_still_coming():
     bed = Bed()
     async with bed.running() as server:
@@ -158,6 +166,15 @@ async def test_a_failing_handler_is_a_500_in_the_surfaces_shape_and_the_connecti
         await stream.send_all(b"GET /echo/hello HTTP/1.1\r\n" + CLOSE + b"\r\n")
         assert status_of(await read_all(stream)) == 200
     assert [record.levelname for record in caplog.records].count("ERROR") == 1
+
+
+@pytest.mark.expects_error_log
+async def test_a_failing_hook_is_a_500_too():
+    bed = Bed()
+    bed.surface_options["finish"] = lambda request, route, response: 1 / 0
+    async with bed.running() as server:
+        answer = await ask(server, b"GET /echo/hello HTTP/1.1\r\n" + CLOSE + b"\r\n")
+        assert (status_of(answer), body_of(answer)["kind"]) == (500, "INTERNAL")
 
 
 @pytest.mark.expects_error_log

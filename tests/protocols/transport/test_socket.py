@@ -1,5 +1,8 @@
 """Messages on an open socket: order, fragments, limits and close codes."""
 
+import gc
+import weakref
+
 import pytest
 import trio
 from hypothesis import given, settings
@@ -206,6 +209,55 @@ async def test_a_failing_session_closes_its_own_socket_with_1011_and_nothing_els
         assert await other.message() == b"still here"
         assert server.traffic.failures == 1
     assert bed.log.events == ["opened", "opened", "closed", "closed"]
+
+
+@pytest.mark.expects_error_log
+async def test_a_session_that_cannot_be_made_closes_with_1011():
+    bed = Bed()
+    async with bed.running() as server, websocket(server, "/echo/echo/no-session") as client:
+        assert (await client.closing())[0] == 1011
+
+
+async def test_unfinished_messages_of_all_sockets_together_are_bounded(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    monkeypatch.setattr("actors.connection._MAX_HELD_BYTES", 250_000)
+    bed = Bed()
+    bed.limits = SocketLimits(max_message=1_000_000)
+    async with bed.running() as server:
+        async with websocket(server) as first, websocket(server) as second:
+            await first.send(frame(TEXT, b"x" * 150_000)[:-1])
+            while server.traffic.held_bytes < 149_999:
+                await trio.sleep(0.01)
+            await second.send(frame(TEXT, b"x" * 90_000, fin=False))
+            while server.traffic.held_bytes < 239_999:
+                await trio.sleep(0.01)
+            await second.send(frame(CONT, b"x" * 90_000)[:-1])
+            assert (await second.closing())[0] == 1013
+            await first.send(b"\0")
+            assert len(await first.message()) == 150_000
+        while server.traffic.sockets:
+            await trio.sleep(0.01)
+        assert server.traffic.held_bytes == 0
+
+
+async def test_a_closed_socket_is_freed_without_the_garbage_collector():
+    bed = Bed()
+    async with bed.running() as server:
+        for _ in range(3):
+            async with websocket(server) as client:
+                await client.text(b"hello")
+                await client.message()
+        while server.traffic.connections:
+            await trio.sleep(0.01)
+        alive = [weakref.ref(connection._protocol) for connection in bed.log.connections]
+        gc.disable()
+        try:
+            bed.log.connections.clear()
+            await trio.sleep(0.05)
+            assert [ref() for ref in alive] == [None] * 3
+        finally:
+            gc.enable()
 
 
 async def test_the_next_message_waits_until_the_handler_has_returned():
