@@ -149,6 +149,8 @@ async def _run(
     async with trio.open_nursery() as services:
         await services.start(server.wheel.run)
         await services.start(server.flusher.run)
+        if server.readiness is not None:
+            await services.start(server.readiness.run)
         try:
             if server.fallback is not None:
                 await services.start(server.fallback.run)
@@ -217,7 +219,7 @@ async def _connection(
     server: Server, client: socket.socket, peer: str, tls: ssl.SSLContext | None
 ) -> None:
     """One client connection from accept to close; nothing that happens on it escapes."""
-    plain = PlainTransport(client)
+    plain = PlainTransport(client, server.readiness)
     try:
         client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         opening = await _http(server, plain, peer, tls)
