@@ -13,6 +13,7 @@ import trio
 
 from actors.journal import Fenced
 from assembly.commands import print_token, print_verification
+from assembly.operators import print_reviews, rule
 from assembly.options import OptionError, Options, read_options
 from assembly.server import running
 from storage.embedded import EmbeddedError
@@ -62,6 +63,30 @@ def token(user: str, **flags: Any) -> None:
 def verify(**flags: Any) -> None:
     """Re-derive every balance from the journal; exit 1 at the first difference."""
     _run(print_verification, _options(flags))
+
+
+_operator = click.option(
+    "--operator", default="", help="Administrator's e-mail; the first of ADMIN_EMAILS by default."
+)
+
+
+@main.command()
+@_operator
+@_with_options
+def reviews(operator: str, **flags: Any) -> None:
+    """List what waits for an operator's decision on the running server."""
+    _run(print_reviews, _options(flags), operator)
+
+
+@main.command()
+@click.argument("reference")
+@click.argument("decision", type=click.Choice(["approve", "reject"]))
+@click.option("--note", default="", help="Why; kept in the audit log.")
+@_operator
+@_with_options
+def review(reference: str, decision: str, note: str, operator: str, **flags: Any) -> None:
+    """Approve or reject what waits under REFERENCE on the running server."""
+    _run(rule, _options(flags), reference, decision, note, operator)
 
 
 async def _serve(options: Options) -> int:

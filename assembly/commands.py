@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import click
-from storage.verify import verify
 
 from actors.identity_store import Lookup
 from assembly.control import CLOCK_OFFSET
@@ -17,26 +16,33 @@ from storage.crypto import SecretBox, derive_key
 from storage.installation import recall
 from storage.pool import Pool
 from storage.users import Users
+from storage.verify import verify
 
 _US = 1_000_000
 
 
 async def print_token(options: Options, who: str) -> int:
     """A token as the server would issue it, at the server's application time."""
-    keys = load_secrets(options)
-    async with _database(options) as pool:
-        users = Users(pool, SecretBox(derive_key(keys.data.encode(), "secrets"), _random))
-        profile = await _find(users, who)
+    async with database(options) as pool:
+        profile = await find_user(options, pool, who)
         if profile is None:
             raise OptionError(f"no such user: {who}")
-        offset_us = int(await recall(pool, CLOCK_OFFSET) or 0)
-        now_s = time.time_ns() // 1000 // _US + offset_us // _US
-        tokens = AccessTokens(keys.jwt.encode(), _random)
-        click.echo(tokens.issue(profile.user_id, profile.token_version, ("pwd", "otp"), now_s))
+        click.echo(await issue(options, pool, profile, ("pwd", "otp")))
     return 0
 
 
-async def _find(users: Users, who: str) -> Profile | None:
+async def issue(options: Options, pool: Pool, profile: Profile, amr: tuple[str, ...]) -> str:
+    """A token of this person, made at the server's application time; `amr` as in X-C04."""
+    offset_us = int(await recall(pool, CLOCK_OFFSET) or 0)
+    now_s = time.time_ns() // 1000 // _US + offset_us // _US
+    tokens = AccessTokens(load_secrets(options).jwt.encode(), _random)
+    return tokens.issue(profile.user_id, profile.token_version, amr, now_s)
+
+
+async def find_user(options: Options, pool: Pool, who: str) -> Profile | None:
+    """A person by id, e-mail or agent id."""
+    data_key = load_secrets(options).data.encode()
+    users = Users(pool, SecretBox(derive_key(data_key, "secrets"), _random))
     user_id: int | None
     if who.isascii() and who.isdigit():
         user_id = int(who)
@@ -50,7 +56,7 @@ async def _find(users: Users, who: str) -> Profile | None:
 
 async def print_verification(options: Options) -> int:
     """A table of every check; 1 with the first difference, else 0."""
-    async with _database(options) as pool:
+    async with database(options) as pool:
         report = await verify(pool)
     click.echo(report.table())
     if report.balanced:
@@ -60,7 +66,8 @@ async def print_verification(options: Options) -> int:
 
 
 @asynccontextmanager
-async def _database(options: Options) -> AsyncIterator[Pool]:
+async def database(options: Options) -> AsyncIterator[Pool]:
+    """The database the server uses, whether it runs or not."""
     if options.database_url:
         async with Pool.opened(options.database_url, 2) as pool:
             yield pool

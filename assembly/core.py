@@ -12,6 +12,7 @@ from actors.account import Accounts
 from actors.callbacks import CallbackIntake
 from actors.clock import Clock
 from actors.feed import Feeds
+from actors.funding import Fundings
 from actors.idempotency import Idempotency
 from actors.journal import Journal
 from actors.ledger import Ledger
@@ -22,11 +23,13 @@ from actors.people import People
 from actors.rates import RateService
 from assembly.options import Options, Secrets
 from assembly.outside import Outside
+from assembly.wallet import fundings, wallet_log
 from domain.identity import AccessTokens, FixedCodes, RandomCodes
 from domain.partners import Partners
 from providers.mpesa.client import Callbacks
 from storage.accounts import PostgresAccounts
 from storage.alerts import PostgresAlerts
+from storage.audit import PostgresAudit
 from storage.callbacks import PostgresCallbacks
 from storage.codes import Codes
 from storage.crypto import SecretBox, derive_key
@@ -59,6 +62,8 @@ class Core:
     partners: Partners
     payments: Payments
     callbacks: CallbackIntake
+    fundings: Fundings
+    audit: PostgresAudit
 
 
 @asynccontextmanager
@@ -87,11 +92,13 @@ async def running_core(
     outside.callback_urls.secret_of = payments.callback_secret
     callbacks = CallbackIntake(PostgresCallbacks(pool), payments, Callbacks(), clock)
     async with AsyncExitStack() as stack:
+        events = stack.enter_context(wallet_log(options))
+        funding = fundings(options, pool, people, ledger, messenger, clock, events)
         nursery = await stack.enter_async_context(trio.open_nursery())
         stack.callback(nursery.cancel_scope.cancel)
         await nursery.start(journal.run)
-        for part in (directory.run, messenger.run, people.run, payments.run, callbacks.run):
-            await nursery.start(part)
+        for part in (directory, messenger, people, payments, callbacks, funding):
+            await nursery.start(part.run)
         yield Core(
             clock=clock,
             pool=pool,
@@ -107,6 +114,8 @@ async def running_core(
             partners=await load_partners(pool),
             payments=payments,
             callbacks=callbacks,
+            fundings=funding,
+            audit=PostgresAudit(pool),
         )
         with trio.move_on_after(5):
             await journal.drain()

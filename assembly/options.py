@@ -41,6 +41,10 @@ class Options:
     cashier_hosts: str = "api.safarigari.com"
     cashier_messages_per_second: int = 60
     cashier_transfer_requires_verification: bool = False
+    wallet_hosts: str = ""
+    wallet_daily_limit: int = 5_000_000
+    wallet_log: str = ""
+    funding_source: str = ""
     smtp_host: str = ""
     smtp_port: int = 587
     smtp_username: str = ""
@@ -75,6 +79,11 @@ class Options:
     @property
     def data_path(self) -> Path:
         return Path(self.data_dir).expanduser().resolve()
+
+    @property
+    def funding_needs_operator(self) -> bool:
+        """In live mode no money appears by itself, unless it is configured that it does."""
+        return self.funding_source == "operator" or not (self.funding_source or self.is_sandbox)
 
     @property
     def admins(self) -> tuple[str, ...]:
@@ -138,6 +147,10 @@ def _value(name: str, raw: Any, kind: type) -> Any:
 def _check(options: Options) -> None:
     if options.app_mode not in {"sandbox", "live"}:
         raise OptionError(f"APP_MODE must be sandbox or live, not {options.app_mode!r}")
+    if options.funding_source not in {"", "account", "operator"}:
+        raise OptionError(
+            f"FUNDING_SOURCE must be account or operator, not {options.funding_source!r}"
+        )
     if options.app_port > 65535:
         raise OptionError(f"APP_PORT must be at most 65535, not {options.app_port}")
     if bool(options.tls_cert) != bool(options.tls_key):

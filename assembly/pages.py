@@ -20,6 +20,8 @@ code{background:#f2f2f2;padding:.1em .3em;border-radius:3px}td{padding:.2rem 1re
 <table>
 <tr><td>cashier</td><td><code>/cashier/api/v1/cashier/svc/ws</code> (WebSocket)</td></tr>
 <tr><td>M-Pesa callbacks</td><td><code>/mpesa/api/v1/mpesa/…</code></td></tr>
+<tr><td>wallet</td><td><code>/wallet/api/wallet/…</code></td></tr>
+<tr><td>operators</td><td><code>/ops/reviews</code></td></tr>
 <tr><td>health</td><td><a href="/healthz"><code>/healthz</code></a></td></tr>
 <tr><td>metrics</td><td><a href="/metrics"><code>/metrics</code></a></td></tr>
 </table></body></html>"""

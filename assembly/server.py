@@ -14,6 +14,7 @@ import trio
 from actors.clock import Clock
 from assembly.control import CLOCK_OFFSET, sandbox_control
 from assembly.core import Core, running_core
+from assembly.operators import ADDRESS
 from assembly.options import OptionError, Options, load_secrets
 from assembly.outside import Outside, live_settings, outside
 from assembly.pages import pages_app, root_routes
@@ -25,7 +26,7 @@ from protocols.listener import Server, serve
 from protocols.sandbox.routes import sandbox_routes
 from storage import embedded
 from storage.embedded.server import Postgres
-from storage.installation import recall
+from storage.installation import recall, remember
 from storage.migrate import migrate
 from storage.pool import Pool
 
@@ -60,6 +61,7 @@ async def running(options: Options) -> AsyncIterator[Server]:
             await seed(core)
         await _promote_admins(options, core)
         server = await _listen(options, core, clients, sims, postgres, nursery)
+        await remember(pool, ADDRESS, _local(options, server.port))
         _settle_memory()
         yield server
         await server.drain(DRAIN_WITHIN_S)
@@ -82,9 +84,14 @@ def _base(options: Options) -> str:
     """Where callbacks reach the M-Pesa surface."""
     if options.public_url:
         return options.public_url.rstrip("/") + "/mpesa"
+    return _local(options, options.app_port) + "/mpesa"
+
+
+def _local(options: Options, port: int) -> str:
+    """Where this machine reaches the server."""
     scheme = "https" if options.tls_cert else "http"
     host = "127.0.0.1" if options.app_host in _EVERYWHERE else options.app_host
-    return f"{scheme}://{host}:{options.app_port}/mpesa"
+    return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
 
 
 async def _promote_admins(options: Options, core: Core) -> None:

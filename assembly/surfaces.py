@@ -8,6 +8,9 @@ from protocols.cashier.register import Sessions
 from protocols.cashier.service import Cashier, Settings
 from protocols.cashier.surface import cashier_surface
 from protocols.mpesa.surface import mpesa_surface
+from protocols.ops.surface import ops_surface
+from protocols.wallet.service import Wallet
+from protocols.wallet.surface import wallet_surface
 from protocols.web import Surface
 from providers.mpesa.urls import KNOWN_SOURCES, Sources
 from storage.errors import Unavailable
@@ -18,7 +21,12 @@ _UNAVAILABLE = (Unavailable, StoreUnavailable, RatesUnavailable)
 
 def surfaces(options: Options, core: Core, sessions: Sessions) -> list[Surface]:
     """Every surface as the listener mounts it."""
-    return [_cashier(options, core, sessions), _mpesa(options, core)]
+    return [
+        _cashier(options, core, sessions),
+        _mpesa(options, core),
+        _wallet(options, core),
+        ops_surface(core.people, [core.fundings], options.origins),
+    ]
 
 
 def _cashier(options: Options, core: Core, sessions: Sessions) -> Surface:
@@ -49,3 +57,15 @@ def _mpesa(options: Options, core: Core) -> Surface:
     if not allowed:
         allowed = ("127.0.0.0/8", "::1/128") if options.is_sandbox else KNOWN_SOURCES
     return mpesa_surface(core.callbacks, Sources(allowed).allows)
+
+
+def _wallet(options: Options, core: Core) -> Surface:
+    wallet = Wallet(
+        clock=core.clock,
+        people=core.people,
+        ledger=core.ledger,
+        fundings=core.fundings,
+        idempotency=core.idempotency,
+        unavailable=_UNAVAILABLE,
+    )
+    return wallet_surface(wallet, listed(options.wallet_hosts), options.origins)

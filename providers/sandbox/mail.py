@@ -112,9 +112,9 @@ class MailServer:
         message = message_from_bytes(
             content if isinstance(content, bytes) else b"", policy=default_policy
         )
-        text = _text_of(message)
+        text, subject = _text_of(message), str(message["Subject"] or "") or None
         for recipient in envelope.rcpt_tos:
-            self._outbox.record("email", recipient, text, subject=str(message["Subject"] or "") or None)
+            self._outbox.record("email", recipient, text, subject=subject)
         return _ACCEPTED
 
     async def handle_exception(self, error: Exception) -> str:

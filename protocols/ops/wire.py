@@ -1,0 +1,52 @@
+"""Bodies of the operators' endpoints."""
+
+from typing import Any
+
+import msgspec
+from msgspec import Raw
+
+
+class _Body(msgspec.Struct, frozen=True, kw_only=True):
+    pass
+
+
+class ReviewRow(_Body, frozen=True, kw_only=True):
+    """Something that waits; `requested_at` is when it began to wait."""
+
+    reference: str
+    kind: str
+    user_id: str
+    amount: Raw
+    currency: str
+    reasons: list[str]
+    requested_at: str
+
+
+class ReviewList(_Body, frozen=True, kw_only=True):
+    """The longest waiting first of every kind."""
+
+    reviews: list[ReviewRow]
+
+
+class RulingRequest(_Body, frozen=True, kw_only=True):
+    """`decision` is "approve" or "reject"."""
+
+    decision: Any = None
+    note: Any = ""
+
+
+class RulingResponse(_Body, frozen=True, kw_only=True):
+    """The decision holds; `status` is what its subject became."""
+
+    reference: str
+    kind: str
+    decision: str
+    status: str
+    note: str
+    decided_by: str
+
+
+class ErrorBody(_Body, frozen=True, kw_only=True):
+    """Every error."""
+
+    error: str

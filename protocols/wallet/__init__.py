@@ -1,0 +1,1 @@
+"""The wallet surface: funding an NGN wallet with a one-time code (document 003)."""

@@ -1,0 +1,96 @@
+"""The whole vocabulary of document 003: request and response bodies.
+
+Responses are flat and in camel case, requests as the document mixes them. Members of requests
+are decoded loosely, because each wrong one has an error text of its own.
+"""
+
+from typing import Any, Final, Literal
+
+import msgspec
+from msgspec import UNSET, Raw, UnsetType
+
+_ABSENT: Final = Raw(b"")
+OTP_VERIFICATION: Final = "otp_verification"
+
+
+class Body(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """Base of everything that is read or written here."""
+
+
+class FundRequest(Body, frozen=True, kw_only=True):
+    """`POST /api/wallet/fund`. `amount` is kept as the text of its JSON number."""
+
+    amount: Raw = _ABSENT
+    email: Any = None
+
+
+class VerifyRequest(Body, frozen=True, kw_only=True):
+    """`POST /api/wallet/verify-otp` and its alias; snake case here."""
+
+    otp: Any = None
+    transaction_reference: Any = msgspec.field(name="transaction_reference", default=None)
+
+    def __repr__(self) -> str:
+        return f"VerifyRequest({self.transaction_reference!r})"
+
+
+class SendRequest(Body, frozen=True, kw_only=True):
+    """`POST /api/wallet/otp/send`."""
+
+    purpose: Any = None
+    email: Any = None
+
+
+class FundResponse(Body, frozen=True, kw_only=True):
+    """A funding waits for its code."""
+
+    success: Literal[True] = True
+    message: str
+    transaction_reference: str
+    otp_expires_in: int
+    otp_sent: bool
+    fraud_risk_level: str
+    requires_manual_review: bool
+    next_step: str = OTP_VERIFICATION
+    warning: str | None
+
+
+class VerifyResponse(Body, frozen=True, kw_only=True):
+    """The code was right. `balance_after` and `sequence` of the NGN account are additive."""
+
+    success: Literal[True] = True
+    message: str
+    new_balance: Raw
+    transaction_id: str
+    balance_after: Raw = msgspec.field(name="balance_after")
+    sequence: int
+
+
+class SendResponse(Body, frozen=True, kw_only=True):
+    """A code is on its way; `email` as the client wrote it."""
+
+    success: Literal[True] = True
+    message: str
+    expires_in: int
+    email: str
+
+
+class StatusResponse(Body, frozen=True, kw_only=True):
+    """How the code of a purpose stands; seconds in `expires_in`."""
+
+    success: Literal[True] = True
+    purpose: str
+    has_pending_otp: bool = msgspec.field(name="hasPendingOTP")
+    expires_in: int
+    attempts_remaining: int
+    is_locked: bool
+
+
+class ErrorBody(Body, frozen=True, kw_only=True):
+    """Every error. `success` is there in 500s only (WOTP-C16); `code` is additive."""
+
+    success: bool | UnsetType = UNSET
+    message: str
+    details: str | UnsetType = UNSET
+    hint: str | UnsetType = UNSET
+    code: str | UnsetType = UNSET
