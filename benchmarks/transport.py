@@ -9,12 +9,13 @@ in, 80 out, decoded and encoded as a surface would.
 
 import argparse
 import os
+import resource
 import selectors
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 import msgspec
@@ -25,6 +26,7 @@ from actors.connection import Connection, SocketLimits
 from protocols.http import Request, json_response
 from protocols.listener import Server, serve
 from protocols.sockets import Admission, SocketRoute
+from protocols.sse import EventStream, Sink
 from protocols.web import Route, Surface, plain_error
 
 
@@ -73,12 +75,21 @@ async def health(request: Request) -> object:
     return json_response({"status": "ok"})
 
 
+async def listen(sink: Sink) -> None:
+    sink.send(b"{}", event="heartbeat")
+    await sink.wait_closed()
+
+
+async def events(request: Request) -> EventStream:
+    return EventStream(listen)
+
+
 async def run_server() -> None:
     surface = Surface(
         name="bench",
         prefix="/bench",
         render_error=plain_error,
-        routes=(Route("GET", "/balance", balance),),
+        routes=(Route("GET", "/balance", balance), Route("GET", "/events", events)),
         sockets=(SocketRoute("/ws", admit, SocketLimits(ping_interval=600, read_timeout=900)),),
     )
     async with trio.open_nursery() as nursery:
@@ -122,24 +133,27 @@ def client_frame(payload: bytes) -> bytes:
     return b"\x81\xfe" + len(payload).to_bytes(2, "big") + bytes(4) + payload
 
 
+EVENTS = b"GET /bench/events HTTP/1.1\r\nHost: localhost\r\n\r\n"
+
+
 def ask_frame() -> bytes:
     ask = Ask(type="get_balance", data={"reference": "REF-0123456789", "note": ""})
     ask.data["note"] = "x" * (250 - len(encode(ask)))
     return client_frame(encode(ask))
 
 
-def open_sockets(port: int, count: int, *, upgrade: bool) -> list[socket.socket]:
+def open_sockets(port: int, count: int, greeting: bytes = b"") -> list[socket.socket]:
+    """`count` connections; each has sent `greeting` and read the head of the answer."""
     opened = []
     for _ in range(count):
         client = socket.create_connection(("127.0.0.1", port))
-        if upgrade:
-            client.sendall(HANDSHAKE)
+        client.sendall(greeting)
         opened.append(client)
-    for client in opened if upgrade else ():
+    for client in opened if greeting else ():
         answer = b""
         while b"\r\n\r\n" not in answer:
             answer += client.recv(4096)
-        assert b" 101 " in answer, answer
+        assert b" 101 " in answer or b" 200 " in answer, answer
     return opened
 
 
@@ -164,15 +178,10 @@ def load(clients: list[socket.socket], message: bytes, seconds: float) -> float:
     return count / took
 
 
-def measure(
-    name: str,
-    message: bytes,
-    count: int,
-    seconds: float,
-    connect: Callable[[int, int], list[socket.socket]],
-) -> None:
+def measure(name: str, message: bytes, count: int, seconds: float, greeting: bytes) -> None:
+    """Rate and CPU of one message in flight on each of `count` connections."""
     with server_process() as (port, process):
-        clients = connect(port, count)
+        clients = open_sockets(port, count, greeting)
         load(clients, message, min(0.5, seconds))
         for client in clients:
             client.setblocking(True)
@@ -189,25 +198,29 @@ def measure(
             client.close()
 
 
-def measure_idle(count: int) -> None:
+def measure_idle(name: str, count: int, greeting: bytes) -> None:
+    """Resident memory of connections that say nothing."""
     with server_process() as (port, process):
-        for warm in open_sockets(port, 100, upgrade=True):
+        for warm in open_sockets(port, 100, greeting):
             warm.close()
         time.sleep(0.5)
         before = process.memory_info().rss
         started = time.perf_counter()
         clients = []
         for _ in range(0, count, 500):
-            clients += open_sockets(port, min(500, count - len(clients)), upgrade=True)
+            clients += open_sockets(port, min(500, count - len(clients)), greeting)
         took = time.perf_counter() - started
         time.sleep(1)
         each = (process.memory_info().rss - before) / count / 1024
-        print(f"{'idle WebSocket':32} {count:6} connections {each:9.1f} KB each, {took:.1f} s to open")
+        print(
+            f"{name:32} {count:6} connections {each:9.1f} KB each, {took:.1f} s to open", flush=True
+        )
         for client in clients:
             client.close()
 
 
 def main() -> None:
+    """Run one benchmark after the other."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--server", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--seconds", type=float, default=3.0)
@@ -216,13 +229,14 @@ def main() -> None:
     if options.server:
         trio.run(run_server)
         return
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     print(f"{os.cpu_count()} cores, load average {os.getloadavg()[0]:.1f}")
-    sockets = lambda port, count: open_sockets(port, count, upgrade=True)  # noqa: E731
-    plain = lambda port, count: open_sockets(port, count, upgrade=False)  # noqa: E731
     for count in (64, 1000):
-        measure("WebSocket request and reply", ask_frame(), count, options.seconds, sockets)
-    measure("GET small JSON, keep-alive", GET, 64, options.seconds, plain)
-    measure_idle(options.idle)
+        measure("WebSocket request and reply", ask_frame(), count, options.seconds, HANDSHAKE)
+    measure("GET small JSON, keep-alive", GET, 64, options.seconds, b"")
+    measure_idle("idle WebSocket", options.idle, HANDSHAKE)
+    measure_idle("idle event stream", options.idle // 5, EVENTS)
 
 
 if __name__ == "__main__":

@@ -170,6 +170,8 @@ async def bind(host: str, port: int) -> socket.socket:
     found = await trio.socket.getaddrinfo(
         host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
     )
+    # A name with both families, as localhost is, means the one that more clients try first.
+    found.sort(key=lambda entry: entry[0] is not socket.AF_INET)
     family, kind, protocol, _, address = found[0]
     listener = socket.socket(family, kind, protocol)
     try:
