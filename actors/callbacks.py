@@ -1,10 +1,12 @@
 """Callbacks of providers: stored before they are acknowledged, then brought to their payment.
 
-One intake. It is started after the payments, first works off what an earlier run stored and did
-not finish, and ends with the server. A callback without its payment's secret proves nothing: it
-makes the payment ask its provider (contract.md, "Callbacks").
+One intake. It is started after the payments and ends with the server. What it takes in is worked
+off at once; what is stored and not finished, be it left over from an earlier run or refused for
+the moment, is looked for every few seconds until it is. A callback without its payment's secret
+proves nothing: it makes the payment ask its provider (contract.md, "Callbacks").
 """
 
+from dataclasses import dataclass, field
 from enum import StrEnum
 from hashlib import sha256
 from typing import Final, NamedTuple, Protocol
@@ -13,6 +15,7 @@ import structlog
 import trio
 
 from actors.clock import Clock
+from actors.payment_evidence import Alert
 from actors.payments import Payments
 from actors.rails import (
     BalanceResult,
@@ -27,10 +30,13 @@ from domain.ledger import Refusal
 log = structlog.get_logger(__name__)
 
 WORKERS: Final = 32  # callbacks worked on at once; each waits for one commit
-# A callback may overtake the answer to the call that names its checkout (MPWS-C11).
-OVERTAKING_S: Final = 5.0
-_RETRY_S: Final = (0.2, 1.0, 5.0, 30.0)
-_QUEUE: Final = 10_000
+QUEUE: Final = 10_000  # callbacks in memory; what does not fit is found in storage
+LOOK_EVERY_S: Final = 1.0
+PAGE: Final = 1_000
+RETRY_S: Final = (0.2, 1.0, 5.0, 30.0, 120.0)  # the last one repeats
+STUCK_AFTER: Final = 8  # tries after which an operator is told
+
+_Read = PushResult | TransferResult | StatusResult | BalanceResult | Malformed
 
 
 class Source(StrEnum):
@@ -61,76 +67,133 @@ class CallbackStore(Protocol):
         """Store the raw body durably; its id."""
         ...
 
-    async def unhandled(self) -> list[StoredCallback]:
-        """What was stored and not finished, oldest first."""
+    async def unhandled(self, after_id: int, limit: int) -> list[StoredCallback]:
+        """What was stored and not finished, the oldest after `after_id` first."""
         ...
 
     async def handled(self, callback_id: int, verdict: str) -> None: ...
 
 
+@dataclass(slots=True)
+class _Trouble:
+    """A callback that could not be finished: how often, and when it is tried again."""
+
+    tries: int = 0
+    not_before: float = field(default=0.0)  # trio's clock: storage is away in real time
+
+
 class CallbackIntake:
-    """Takes callbacks in and works them off."""
+    """Takes callbacks in and works them off. `unavailable`: how storage says it is away."""
 
     def __init__(
-        self, store: CallbackStore, payments: Payments, read: MobileMoneyCallbacks, clock: Clock
+        self,
+        store: CallbackStore,
+        payments: Payments,
+        read: MobileMoneyCallbacks,
+        clock: Clock,
+        unavailable: tuple[type[Exception], ...] = (),
     ) -> None:
+        self.unavailable = unavailable
         self._store = store
         self._payments = payments
         self._read = read
         self._clock = clock
-        self._send, self._receive = trio.open_memory_channel[StoredCallback](_QUEUE)
+        self._send, self._receive = trio.open_memory_channel[StoredCallback](QUEUE)
+        self._taken: set[int] = set()  # queued or being worked on
+        self._trouble: dict[int, _Trouble] = {}
 
     async def take(self, source: Source, hash_: str, key: str, client: str, body: bytes) -> None:
         """Store a callback; return when it may be acknowledged. Raises what storage raises."""
         key_hash = sha256(key.encode()).digest() if key else b""
         now_us = self._clock.now_us()
         callback_id = await self._store.store(source, hash_, key_hash, client, body, now_us)
-        try:
-            self._send.send_nowait(StoredCallback(callback_id, source, hash_, key_hash, body))
-        except trio.WouldBlock:
-            log.warning("callback left for later", callback=callback_id)
+        self._offer(StoredCallback(callback_id, source, hash_, key_hash, body))
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Work off callbacks until cancelled, beginning with those left over."""
         async with trio.open_nursery() as nursery:
             for _ in range(WORKERS):
                 nursery.start_soon(self._work)
+            nursery.start_soon(self._look)
             task_status.started()
-            for callback in await self._store.unhandled():
-                await self._send.send(callback)
+
+    def _offer(self, callback: StoredCallback) -> bool:
+        """Queue a callback unless it is queued; False when there is no room."""
+        if callback.id in self._taken:
+            return True
+        try:
+            self._send.send_nowait(callback)
+        except trio.WouldBlock:
+            return False
+        self._taken.add(callback.id)
+        return True
+
+    async def _look(self) -> None:
+        """Queue what storage has that nobody works on, again and again."""
+        while True:
+            try:
+                await self._look_once()
+            except self.unavailable as error:
+                log.warning("callbacks not read", error=str(error))
+            await trio.sleep(LOOK_EVERY_S)
+
+    async def _look_once(self) -> None:
+        after_id = 0
+        while callbacks := await self._store.unhandled(after_id, PAGE):
+            now = trio.current_time()
+            for callback in callbacks:
+                trouble = self._trouble.get(callback.id)
+                due = trouble is None or trouble.not_before <= now
+                if due and not self._offer(callback):
+                    return
+            after_id = callbacks[-1].id
 
     async def _work(self) -> None:
         while True:
             callback = await self._receive.receive()
-            for delay in _RETRY_S:
-                try:
-                    verdict = await self._bring(callback)
-                    if verdict is not None:
-                        await self._store.handled(callback.id, verdict)
-                        break
-                except Exception as error:  # it stays unhandled and is tried again
-                    log.warning("callback failed", callback=callback.id, error=repr(error))
-                await trio.sleep(delay)
+            try:
+                await self._finish(callback)
+            finally:
+                self._taken.discard(callback.id)
+
+    async def _finish(self, callback: StoredCallback) -> None:
+        try:
+            verdict = await self._bring(callback)
+            if verdict is not None:
+                await self._store.handled(callback.id, verdict)
+                self._trouble.pop(callback.id, None)
+                return
+        except Exception as error:  # one body's trouble must not stop the others; it is kept
+            log.warning("callback failed", callback=callback.id, error=repr(error))
+        await self._postpone(callback)
+
+    async def _postpone(self, callback: StoredCallback) -> None:
+        trouble = self._trouble.setdefault(callback.id, _Trouble())
+        delay_s = RETRY_S[min(trouble.tries, len(RETRY_S) - 1)]
+        trouble.tries += 1
+        trouble.not_before = trio.current_time() + delay_s
+        if trouble.tries == STUCK_AFTER:
+            alert = Alert("callback_stuck", f"callback {callback.id} cannot be finished")
+            try:
+                await self._payments.alert(alert, "")
+            except self.unavailable as error:
+                log.warning("alert not raised", error=str(error))
 
     async def _bring(self, callback: StoredCallback) -> str | None:
         """The verdict once it is recorded; None when it must be tried again."""
         result = self._parse(callback)
         trusted = await self._payments.store.by_callback_key(callback.key_hash)
         if trusted is None:
-            return await self._nudge(result)
-        if isinstance(result, Malformed):
-            await self._payments.nudge(trusted)
-            return f"malformed: {result.reason}"
-        if isinstance(result, BalanceResult) or not await self._belongs(trusted, result):
-            log.warning("callback of another payment", callback=callback.id)
-            await self._payments.nudge(trusted)
-            return "another payment's"
-        answer = await self._payments.evidence(trusted, result.outcome)
+            return await self._untrusted(result)
+        if isinstance(result, Malformed | BalanceResult):
+            log.warning("callback not understood", callback=callback.id)
+            asked = await self._payments.nudge(trusted)
+            reason = result.reason if isinstance(result, Malformed) else "a balance"
+            return f"malformed: {reason}" if asked else None
+        answer = await self._payments.evidence(trusted, result)
         return None if isinstance(answer, Refusal) else answer
 
-    def _parse(
-        self, callback: StoredCallback
-    ) -> PushResult | TransferResult | StatusResult | BalanceResult | Malformed:
+    def _parse(self, callback: StoredCallback) -> _Read:
         match callback.source:
             case Source.PUSH:
                 return self._read.read_push(callback.body)
@@ -141,34 +204,21 @@ class CallbackIntake:
             case Source.STATUS:
                 return self._read.read_status(callback.body)
 
-    async def _nudge(self, result: object) -> str:
+    async def _untrusted(self, result: _Read) -> str | None:
         """Nobody vouches for it: let the payment it names, if any, ask its provider."""
         for name in _names(result):
             payment_id = await self._payments.store.by_provider_id(name)
             if payment_id is not None:
-                await self._payments.nudge(payment_id)
-                return "not trusted; asked the provider"
+                asked = await self._payments.nudge(payment_id)
+                return "not trusted; asked the provider" if asked else None
         return "unknown"
 
-    async def _belongs(self, payment_id: int, result: object) -> bool:
-        """Whether the ids in the body are this payment's; waits for a push's answer."""
-        for _ in range(int(OVERTAKING_S / 0.25)):
-            payment = await self._payments.store.load(payment_id)
-            if payment is None:
-                return False
-            if not isinstance(result, PushResult):
-                return True  # results name our own originator id, which the secret implies
-            if payment.checkout:
-                return payment.checkout == result.checkout
-            await trio.sleep(0.25)
-        return True  # its call was never answered; the secret is proof enough
 
-
-def _names(result: object) -> tuple[str, ...]:
+def _names(result: _Read) -> tuple[str, ...]:
     match result:
         case PushResult(checkout=checkout):
             return (checkout,)
         case TransferResult(conversation=conversation, originator=originator):
-            return (conversation, originator)
+            return tuple(name for name in (conversation, originator) if name)
         case _:
             return ()

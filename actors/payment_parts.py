@@ -1,7 +1,7 @@
 """What every payment actor is given, and how payments describe themselves."""
 
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Protocol
 
 import structlog
 
@@ -19,11 +19,9 @@ from domain.events import (
 )
 from domain.identity.contact import mask_middle
 from domain.ledger import Fee
-from domain.payments import Kind, Payment
+from domain.payments import COLLECTIONS, DEPOSITS, Kind, Payment
 
 log = structlog.get_logger(__name__)
-
-_DEPOSITS: Final = frozenset({Kind.PARTNER_DEPOSIT, Kind.AGENT_DEPOSIT, Kind.CRYPTO_DEPOSIT})
 
 
 class CallbackUrls(Protocol):
@@ -37,7 +35,10 @@ class CallbackUrls(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """Handed to every payment actor by app.py."""
+    """Handed to every payment actor by app.py.
+
+    `unavailable`: the exceptions by which storage says that it is away.
+    """
 
     store: PaymentStore
     alerts: AlertStore
@@ -45,6 +46,7 @@ class Parts:
     rail: MobileMoney
     urls: CallbackUrls
     clock: Clock
+    unavailable: tuple[type[Exception], ...] = ()
 
     async def alert(self, kind: str, ref: str, message: str) -> None:
         """Tell the operators; stored, so that it is there when they look."""
@@ -62,12 +64,14 @@ class Parts:
         """CASH-C48's transaction type."""
         if payment.kind is Kind.AGENT_DEPOSIT:
             return "AGENT_DEPOSIT"
-        return "DEPOSIT" if payment.kind in _DEPOSITS else "WITHDRAWAL"
+        return "DEPOSIT" if payment.kind in DEPOSITS else "WITHDRAWAL"
 
     def fees(self, payment: Payment) -> tuple[Fee, ...]:
         """What its receipt lists (CASH-C47)."""
         kind = "AGENT_FEE" if payment.kind is Kind.AGENT_WITHDRAWAL else "PLATFORM_FEE"
-        platform = (Fee(kind, payment.fee, payment.asset),) if payment.fee else ()
+        # The partner's fee on a deposit is ours to pay, in USD, whatever was credited (CASH-C22).
+        currency = "USD" if payment.kind in COLLECTIONS else payment.asset
+        platform = (Fee(kind, payment.fee, currency),) if payment.fee else ()
         network = payment.network_fee
         return platform + ((Fee("NETWORK_FEE", network, payment.asset),) if network else ())
 
@@ -100,7 +104,7 @@ def completed_fact(payment: Payment, recorded_us: int) -> Fact:
             agent_id=payment.agent,
             agent_name=payment.partner,
         )
-    fact = DepositCompleted if payment.kind in _DEPOSITS else WithdrawalCompleted
+    fact = DepositCompleted if payment.kind in DEPOSITS else WithdrawalCompleted
     return fact(
         ref=payment.ref,
         amount=payment.amount,
@@ -113,7 +117,7 @@ def completed_fact(payment: Payment, recorded_us: int) -> Fact:
 def failed_fact(payment: Payment, _recorded_us: int) -> Fact:
     """What its owner is told when it has not."""
     status = payment.state.value
-    if payment.kind in _DEPOSITS:
+    if payment.kind in DEPOSITS:
         return DepositFailed(
             ref=payment.ref, amount=payment.amount, asset=payment.asset, status=status
         )

@@ -21,6 +21,27 @@ class PaymentMoved(msgspec.Struct, frozen=True, gc=False):
     payment: Payment
 
 
+class ReceiptBooked(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+    """Cash under a provider's receipt is in the books: once in all, whatever it was for.
+
+    `amount` in units of the currency that changed hands.
+    """
+
+    receipt: str
+    payment_id: int
+    amount: int
+    booked_us: int
+
+
+class AlertRaised(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+    """Something for operators, written with the move that caused it."""
+
+    kind: str
+    ref: str
+    message: str
+    raised_us: int
+
+
 class PaymentStore(Protocol):
     """Payments at rest; implemented by storage.payments."""
 
@@ -54,12 +75,21 @@ class PaymentStore(Protocol):
         """Id of the payment the provider knows by this id."""
         ...
 
-    async def receipt_used(self, provider_receipt: str, by_other_than: int) -> bool:
-        """Whether another payment has this receipt of the provider."""
+    async def receipt_owner(self, provider_receipt: str) -> int | None:
+        """Id of the payment this receipt of the provider was booked for."""
         ...
 
     async def open_ids(self) -> Sequence[int]:
         """Every payment that may still move."""
+        ...
+
+    async def unasked_ids(self) -> Sequence[int]:
+        """Payments whose provider may not have been asked yet (SENDING)."""
+        ...
+
+    async def undecided(self, limit: int, created_before_us: int) -> Sequence[Payment]:
+        """Payments under review, and payouts still open that were made before that time; the
+        oldest first."""
         ...
 
     async def history(

@@ -2,50 +2,68 @@
 
 import hmac
 import random
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Any, Final
 
 import msgspec
+import structlog
 import trio
 
 from actors.clock import US
-from actors.payment import Begin, Cancel, Evidence, Fulfil, Message, Nudge, PaymentKeeper
+from actors.payment import PaymentKeeper
+from actors.payment_evidence import Alert, Result
+from actors.payment_messages import Cancel, Evidence, Fulfil, Message, Nudge, Rule
 from actors.payment_parts import Parts, label
+from actors.payment_rulings import KIND
 from actors.payment_store import PaymentCreated
+from actors.rails import Outcome
+from actors.reviews import NotRuled, Review, Ruled, Ruling
 from actors.runtime.ask import Envelope
 from actors.runtime.failures import Failure
 from actors.runtime.registry import Registry
 from domain.ledger import Effects, Hold, Intent, Recorded, Refusal, Ticket
-from domain.payments import Payment, State
+from domain.payments import Payment
+
+log = structlog.get_logger(__name__)
 
 ANSWER_WITHIN_S: Final = 10.0  # a command to a payment; its calls to a provider run beside it
+CAPACITY: Final = 64
+# Whoever made a payment may have gone before its actor was started: then this finds it.
+LOOK_FOR_UNASKED_S: Final = 2.0
+LOOK_FOR_OPEN_S: Final = 60.0  # also how long a payment that crashed too often is left alone
+STARTED_AT_ONCE: Final = 1_000
+REVIEW_AFTER_US: Final = 3600 * US  # age at which an open payout may be decided by an operator
 
 OutcomeOf = Callable[[Payment, Recorded | None], bytes]
 
 
 class Payments:
-    """Makes payments and finds their actors. app.py runs `run` under its supervisor."""
+    """Makes payments and finds their actors; also the review desk of payments (actors.reviews).
+
+    app.py runs `run` under its supervisor.
+    """
+
+    kind: str = KIND
 
     def __init__(self, parts: Parts, secret: bytes) -> None:
         self.store = parts.store
         self._parts = parts
         self._secret = secret
         self._actors: Registry[int, Message] = Registry(
-            "payments", PaymentKeeper(parts), jitter=random.random, capacity=64
+            "payments", PaymentKeeper(parts), jitter=random.random, capacity=CAPACITY
         )
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Serve, resuming every payment that was open when the server stopped."""
         async with trio.open_nursery() as nursery:
             await nursery.start(self._run_actors)
-            for payment_id in await self.store.open_ids():
-                self._actors.start(payment_id)
+            await self._start_all(await self.store.open_ids())
+            nursery.start_soon(self._look, self.store.unasked_ids, LOOK_FOR_UNASKED_S)
+            nursery.start_soon(self._look, self.store.open_ids, LOOK_FOR_OPEN_S)
+            nursery.start_soon(self._release_crashed)
             task_status.started()
-
-    async def _run_actors(self, *, task_status: trio.TaskStatus[None]) -> None:
-        await self._actors.run(task_status=task_status)
 
     def stop(self) -> None:
         """End the actors; payments stay as they are stored."""
@@ -75,10 +93,7 @@ class Payments:
         else:
             saved = outcome(payment, None) if outcome is not None else b""
             await self.store.insert(payment, ticket, saved)
-        if payment.state is State.SENDING:
-            self._actors.post(payment.id, Envelope(Begin()))
-        else:
-            self._actors.start(payment.id)
+        self._actors.start(payment.id)  # refused or not reached: _look finds it
         return payment, recorded
 
     async def cancel(self, payment_id: int) -> Payment | Refusal:
@@ -93,14 +108,36 @@ class Payments:
         answer: tuple[Payment, Recorded] | Payment | Refusal = await self._ask(payment_id, message)
         return answer
 
-    async def evidence(self, payment_id: int, outcome: object) -> str | Refusal:
-        """What a trusted callback said; the verdict, once it is recorded."""
-        answer: str | Refusal = await self._ask(payment_id, Evidence(outcome))
+    async def evidence(self, payment_id: int, result: Result | Outcome) -> str | Refusal:
+        """What a trusted callback said, or its bare outcome; the verdict, once it is recorded."""
+        answer: str | Refusal = await self._ask(payment_id, Evidence(result))
         return answer
 
-    async def nudge(self, payment_id: int) -> None:
-        """Something untrusted was said: let the payment ask its provider."""
-        await self._ask(payment_id, Nudge())
+    async def nudge(self, payment_id: int) -> bool:
+        """Something untrusted was said: let the payment ask its provider. False: not now."""
+        return not isinstance(await self._ask(payment_id, Nudge()), Refusal)
+
+    async def alert(self, alert: Alert, ref: str) -> None:
+        """Tell operators of something about payments. Raises what storage raises."""
+        await self._parts.alert(alert.kind, ref, alert.message)
+
+    # For operators
+
+    async def waiting(self, limit: int) -> Sequence[Review]:
+        """Deposits under review and payouts without evidence, the longest waiting first."""
+        before_us = self._parts.clock.now_us() - REVIEW_AFTER_US
+        return [_review(payment) for payment in await self.store.undecided(limit, before_us)]
+
+    async def rule(self, reference: str, ruling: Ruling) -> Ruled | NotRuled:
+        """Approve, which credits a deposit or settles a payout, or reject."""
+        try:
+            payment = await self.store.by_ref(reference)
+        except self._parts.unavailable:
+            return NotRuled.UNAVAILABLE
+        if payment is None:
+            return NotRuled.UNKNOWN
+        answer: Ruled | NotRuled | Refusal = await self._ask(payment.id, Rule(ruling))
+        return NotRuled.UNAVAILABLE if isinstance(answer, Refusal) else answer
 
     async def _ask(self, payment_id: int, message: Message) -> Any:
         envelope: Envelope[Message] = Envelope(message)
@@ -108,7 +145,45 @@ class Payments:
         if refused is not None:
             return Refusal.OVERLOADED if refused is Failure.OVERLOADED else Refusal.UNAVAILABLE
         answer: Any = await envelope.wait(trio.current_time() + ANSWER_WITHIN_S)
-        return Refusal.UNKNOWN if isinstance(answer, Failure) else answer
+        if isinstance(answer, Failure):
+            return Refusal.UNKNOWN if answer.outcome_unknown else Refusal.UNAVAILABLE
+        return answer
+
+    async def _run_actors(self, *, task_status: trio.TaskStatus[None]) -> None:
+        await self._actors.run(task_status=task_status)
+
+    async def _start_all(self, ids: Sequence[int]) -> None:
+        for number, payment_id in enumerate(ids, 1):
+            self._actors.start(payment_id)
+            if number % STARTED_AT_ONCE == 0:
+                await trio.lowlevel.checkpoint()
+
+    async def _look(self, ids: Callable[[], Awaitable[Sequence[int]]], every_s: float) -> None:
+        """Start, again and again, the actors that should be there."""
+        while True:
+            await trio.sleep(every_s)
+            try:
+                await self._start_all(await ids())
+            except self._parts.unavailable as error:
+                log.warning("open payments not read", error=str(error))
+
+    async def _release_crashed(self) -> None:
+        """Give payments that crashed too often another chance, and tell operators."""
+        while True:
+            await trio.sleep(LOOK_FOR_OPEN_S)
+            for payment_id in self._actors.quarantined:
+                await self._release(payment_id)
+
+    async def _release(self, payment_id: int) -> None:
+        alert = Alert("payment_crashed", "crashes again and again; see the log")
+        try:
+            payment = await self.store.load(payment_id)
+            if payment is not None:
+                await self._parts.alert(alert.kind, payment.ref, alert.message)
+        except self._parts.unavailable as error:
+            log.warning("alert not raised", error=str(error))
+        self._actors.release(payment_id)
+        self._actors.start(payment_id)
 
     async def _numbered(self, draft: Payment, prefix: str) -> Payment:
         created = datetime.fromtimestamp(draft.created_us // US, UTC)
@@ -163,3 +238,15 @@ class Payments:
 
     def _derived(self, payment_id: int, what: str) -> str:
         return hmac.new(self._secret, f"{what}:{payment_id}".encode(), sha256).hexdigest()[:40]
+
+
+def _review(payment: Payment) -> Review:
+    return Review(
+        reference=payment.ref,
+        kind=KIND,
+        user_id=payment.user_id,
+        amount=payment.amount,
+        asset=payment.asset,
+        reasons=(payment.reason,) if payment.reason else (),
+        since_us=payment.created_us,
+    )

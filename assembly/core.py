@@ -5,6 +5,7 @@ import secrets
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from typing import Final
 
 import trio
 
@@ -14,6 +15,7 @@ from actors.clock import Clock
 from actors.feed import Feeds
 from actors.funding import Fundings
 from actors.idempotency import Idempotency
+from actors.identity_store import StoreUnavailable
 from actors.journal import Journal
 from actors.ledger import Ledger
 from actors.messenger import Messenger
@@ -33,6 +35,7 @@ from storage.audit import PostgresAudit
 from storage.callbacks import PostgresCallbacks
 from storage.codes import Codes
 from storage.crypto import SecretBox, derive_key
+from storage.errors import Unavailable
 from storage.events import PostgresEvents
 from storage.idempotency import PostgresIdempotency
 from storage.journal import PostgresJournal
@@ -42,6 +45,8 @@ from storage.pool import Pool
 from storage.rates import StoredQuotes
 from storage.reads import PostgresLedgerReads
 from storage.users import Users
+
+_UNAVAILABLE: Final = (Unavailable, StoreUnavailable)  # how storage says that it is away
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,10 +92,11 @@ async def running_core(
         rail=outside.mpesa,
         urls=outside.callback_urls,
         clock=clock,
+        unavailable=_UNAVAILABLE,
     )
     payments = Payments(parts, derive_key(keys.data.encode(), "callbacks"))
     outside.callback_urls.secret_of = payments.callback_secret
-    callbacks = CallbackIntake(PostgresCallbacks(pool), payments, Callbacks(), clock)
+    callbacks = CallbackIntake(PostgresCallbacks(pool), payments, Callbacks(), clock, _UNAVAILABLE)
     async with AsyncExitStack() as stack:
         events = stack.enter_context(wallet_log(options))
         funding = fundings(options, pool, people, ledger, messenger, clock, events)

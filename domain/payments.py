@@ -1,8 +1,8 @@
-"""Payments in flight: kinds, states, legal moves, and what each settlement posts.
+"""Payments in flight: kinds, states, and the legal moves between them.
 
 One table a family: a pair that is not in it is illegal, whatever surface asks (issue B.5: no
 surface has a copy of its own). A timeout is UNKNOWN, never FAILED; the first terminal result
-wins (X-C15).
+wins (X-C15). What a move posts is in domain/settlement.
 """
 
 from enum import StrEnum
@@ -10,8 +10,7 @@ from typing import Final
 
 import msgspec
 
-from domain.ledger import SUSPENSE, AccountKey, Hold, Posting, SystemPurpose, system
-from domain.money import UNITS_PER_WHOLE
+from domain.ledger import AccountKey, Hold
 
 
 class Kind(StrEnum):
@@ -23,6 +22,15 @@ class Kind(StrEnum):
     PARTNER_WITHDRAWAL = "partner_withdrawal"  # payout to a phone
     AGENT_WITHDRAWAL = "agent_withdrawal"  # cash from an agent
     CRYPTO_WITHDRAWAL = "crypto_withdrawal"  # to an address outside
+
+
+# Who is asked: mobile money to collect or to pay out, an agent to hand over.
+COLLECTIONS: Final = frozenset({Kind.PARTNER_DEPOSIT})
+PAYOUTS: Final = frozenset({Kind.PARTNER_WITHDRAWAL})
+HANDOVERS: Final = frozenset({Kind.AGENT_DEPOSIT, Kind.AGENT_WITHDRAWAL})
+DEPOSITS: Final = frozenset({Kind.PARTNER_DEPOSIT, Kind.AGENT_DEPOSIT, Kind.CRYPTO_DEPOSIT})
+
+SILENCE_US: Final = 120_000_000  # without a callback for so long, ask (CASH-C41, MPWS-C16)
 
 
 class State(StrEnum):
@@ -48,7 +56,9 @@ class Move(StrEnum):
     REFUSED = "refused"
     CANCEL = "cancel"
     EXPIRE = "expire"
-    CONTRADICTED = "contradicted"  # other amount, or a receipt used before
+    CONTRADICTED = "contradicted"  # other amount or payer, or a receipt used before
+    APPROVE = "approve"  # an operator credits what was under review
+    REJECT = "reject"  # an operator does not: the cash stays in suspense, to be given back
 
 
 OPEN: Final = frozenset({State.SENDING, State.PENDING, State.WAITING, State.UNKNOWN})
@@ -77,9 +87,19 @@ _COLLECTION: Final = {
             (Move.CONTRADICTED, State.UNDER_REVIEW),
         )
     },
+    (State.UNDER_REVIEW, Move.APPROVE): State.COMPLETED,
+    (State.UNDER_REVIEW, Move.REJECT): State.FAILED,
 }
-# Money that goes out ends by evidence only.
-_PAYOUT: Final = {**_IN_DOUBT, **_ENDS}
+# Money that goes out ends by evidence only: the provider's, or an operator's who has looked there.
+_PAYOUT: Final = {
+    **_IN_DOUBT,
+    **_ENDS,
+    **{
+        (state, move): end
+        for state in (State.PENDING, State.UNKNOWN)
+        for move, end in ((Move.APPROVE, State.COMPLETED), (Move.REJECT, State.FAILED))
+    },
+}
 _WAITING: Final = {
     (State.WAITING, Move.PAID): State.COMPLETED,
     (State.WAITING, Move.CANCEL): State.CANCELLED,
@@ -110,6 +130,12 @@ class Payment(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     `amount` of `asset` is what the wallet gets or gives; `local_amount` of `local_asset` what
     changes hands outside, which may be rounded to whole units of that currency. `callback_key`
     is the hash of the secret in the callback address.
+
+    Of the call that moves the money: `asked_us` is when it was last begun, `asking` while its
+    answer is not recorded, `doubted` once a call may have arrived whose answer nobody knows, and
+    `refusal` the last refusal that doubt keeps from counting. Of the cash: `cash` is what was
+    booked for it in units of `local_asset`, `provider_receipt` the first receipt of it, and
+    `unreceipted` while cash is booked whose receipt is not known.
     """
 
     id: int
@@ -145,6 +171,12 @@ class Payment(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     conversation: str = ""
     provider_receipt: str = ""
     reason: str = ""
+    asked_us: int = 0
+    asking: bool = False
+    doubted: bool = False
+    refusal: str = ""
+    cash: int = 0
+    unreceipted: bool = False
     attempts: int = 0
     completed_us: int = 0
     consented_us: int = 0
@@ -158,129 +190,3 @@ class Payment(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     def hold(self) -> Hold | None:
         """What is set aside for it, None for money that comes in."""
         return Hold(self.account, self.held, self.hold_id) if self.held else None
-
-
-WHOLE: Final = UNITS_PER_WHOLE
-
-
-def whole_up(units: int) -> int:
-    """Units rounded up to a whole: what a payer is asked for (contract.md, "Money")."""
-    return -(-units // WHOLE) * WHOLE
-
-
-def whole_down(units: int) -> int:
-    """Units rounded down to a whole: what is paid out."""
-    return units // WHOLE * WHOLE
-
-
-def collected(payment: Payment, label: str) -> tuple[Posting, ...]:
-    """A deposit by a partner arrived: float, position and wallet (CASH-C22).
-
-    What rounding up to a whole made the payer add stays in the rounding account; the partner's
-    fee is a cost of ours.
-    """
-    local, usd = payment.local_asset, payment.asset
-    floated = whole_up(payment.local_amount)
-    postings = [
-        _floated(local, payment.local_amount),
-        Posting(system(usd, SystemPurpose.FX_POSITION), payment.account, payment.amount, label),
-    ]
-    if extra := floated - payment.local_amount:
-        postings.append(
-            Posting(
-                system(local, SystemPurpose.MPESA_FLOAT),
-                system(local, SystemPurpose.ROUNDING),
-                extra,
-                "Rounding",
-            )
-        )
-    if payment.fee:
-        postings.append(
-            Posting(
-                system("USD", SystemPurpose.COST_OF_FLOAT),
-                system("USD", SystemPurpose.PARTNER_PAYABLE),
-                payment.fee,
-                "Partner fee",
-            )
-        )
-    return tuple(postings)
-
-
-def _floated(asset: str, amount: int) -> Posting:
-    return Posting(
-        system(asset, SystemPurpose.MPESA_FLOAT),
-        system(asset, SystemPurpose.FX_POSITION),
-        amount,
-        "Float",
-    )
-
-
-def paid_out(payment: Payment, label: str) -> tuple[Posting, ...]:
-    """A payout by a partner reached the phone: wallet, position, float, fee."""
-    local, usd = payment.local_asset, payment.asset
-    position = system(local, SystemPurpose.FX_POSITION)
-    sent = whole_down(payment.local_amount)
-    postings = [
-        Posting(payment.account, system(usd, SystemPurpose.FX_POSITION), payment.amount, label),
-        Posting(position, system(local, SystemPurpose.MPESA_FLOAT), sent, "Float"),
-    ]
-    if rest := payment.local_amount - sent:
-        postings.append(Posting(position, system(local, SystemPurpose.ROUNDING), rest, "Rounding"))
-    if payment.fee:
-        postings.append(
-            Posting(
-                payment.account,
-                system(usd, SystemPurpose.FEE_INCOME),
-                payment.fee,
-                "Platform fee",
-            )
-        )
-    return tuple(postings)
-
-
-def into_suspense(payment: Payment, local_amount: int) -> tuple[Posting, ...]:
-    """Cash came in for a payment that may not be credited any more (X-C15)."""
-    return (
-        Posting(
-            system(payment.local_asset, SystemPurpose.MPESA_FLOAT),
-            suspense(payment),
-            local_amount,
-            f"Unmatched cash for {payment.ref}",
-        ),
-    )
-
-
-def out_of_suspense(payment: Payment, local_amount: int) -> tuple[Posting, ...]:
-    """Cash went out for a payout whose hold was released already: the platform is short."""
-    return (
-        Posting(
-            system(payment.local_asset, SystemPurpose.SUSPENSE),
-            system(payment.local_asset, SystemPurpose.MPESA_FLOAT),
-            local_amount,
-            f"Paid after release: {payment.ref}",
-        ),
-    )
-
-
-def suspense(payment: Payment) -> AccountKey:
-    """Where cash waits that came for this payment's person."""
-    return payment.account._replace(asset=payment.local_asset, purpose=SUSPENSE)
-
-
-def fulfilled(payment: Payment, agent: AccountKey, commission: int) -> tuple[Posting, ...]:
-    """An agent handed over a deposit, and earns a commission the platform pays (CASH-C35)."""
-    label = f"Deposit fulfillment via agent {payment.agent}"
-    postings = [Posting(agent, payment.account, payment.amount, label)]
-    if commission:
-        expense = system(payment.asset, SystemPurpose.COMMISSION)
-        postings.append(Posting(expense, agent, commission, "Agent commission"))
-    return tuple(postings)
-
-
-def cashed(payment: Payment, agent: AccountKey) -> tuple[Posting, ...]:
-    """An agent paid cash: amount and fee go to the agent (CASH-C38)."""
-    label = f"Cash withdrawal via agent {payment.agent}"
-    postings = [Posting(payment.account, agent, payment.amount, label)]
-    if payment.fee:
-        postings.append(Posting(payment.account, agent, payment.fee, "Agent fee"))
-    return tuple(postings)

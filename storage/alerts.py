@@ -2,7 +2,10 @@
 
 from typing import Final
 
+from actors.payment_store import AlertRaised
 from storage.pool import Pool
+from storage.users import store_errors
+from storage.writes import register_write
 
 _RAISE: Final = """
 INSERT INTO alerts (kind, ref, message, raised_us) VALUES (%s, %s, %s, %s)
@@ -16,4 +19,12 @@ class PostgresAlerts:
         self._pool = pool
 
     async def raise_alert(self, kind: str, ref: str, message: str, at_us: int) -> None:
-        await self._pool.execute(_RAISE, [kind, ref, message, at_us])
+        with store_errors():
+            await self._pool.execute(_RAISE, [kind, ref, message, at_us])
+
+
+register_write(
+    AlertRaised,
+    _RAISE,
+    lambda alert: [alert.kind, alert.ref, alert.message, alert.raised_us],
+)

@@ -4,11 +4,13 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 import msgspec
+from psycopg.types.numeric import Int8
 
-from actors.payment_store import PaymentCreated, PaymentMoved
+from actors.payment_store import PaymentCreated, PaymentMoved, ReceiptBooked
 from domain.ledger import Ticket
-from domain.payments import OPEN, Kind, Payment
+from domain.payments import OPEN, PAYOUTS, Kind, Payment
 from storage.pool import Pool
+from storage.users import store_errors
 from storage.writes import register_write
 
 _INSERT: Final = """
@@ -32,9 +34,21 @@ _BY_PROVIDER_ID: Final = """
 SELECT id FROM payments WHERE checkout = %s UNION ALL
 SELECT id FROM payments WHERE conversation = %s LIMIT 1
 """
-_USED: Final = "SELECT 1 FROM payments WHERE provider_receipt = %s AND id <> %s"
+_OWNER: Final = "SELECT payment_id FROM provider_receipts WHERE receipt = %s"
+_BOOK: Final = """
+INSERT INTO provider_receipts (receipt, payment_id, amount, booked_us)
+VALUES (%s, %s, %s::text::numeric, %s)
+"""
 _OPEN: Final = """
 SELECT id FROM payments WHERE state IN ('sending', 'pending', 'waiting', 'unknown') ORDER BY id
+"""
+_UNASKED: Final = "SELECT id FROM payments WHERE state = 'sending' ORDER BY id"
+_UNDECIDED: Final = """
+SELECT details FROM payments WHERE state = 'under_review'
+UNION ALL
+SELECT details FROM payments
+WHERE state IN ('pending', 'unknown') AND kind = ANY(%s) AND created_us < %s
+LIMIT %s
 """
 _HISTORY: Final = """
 SELECT details FROM payments WHERE user_id = %s AND kind = ANY(%s) ORDER BY id DESC
@@ -53,59 +67,82 @@ assert {state.value for state in OPEN} == {"sending", "pending", "waiting", "unk
 
 
 class PostgresPayments:
-    """Implements actors.payment_store.PaymentStore."""
+    """Implements actors.payment_store.PaymentStore. Raises StoreUnavailable while the database
+    is away."""
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
 
     async def next_id(self) -> int:
-        return int((await self._pool.fetch(_NEXT_ID))[0][0])
+        with store_errors():
+            return int((await self._pool.fetch(_NEXT_ID))[0][0])
 
     async def next_number(self, prefix: str, day: str) -> int:
-        return int((await self._pool.fetch(_NEXT_NUMBER, [prefix, day]))[0][0])
+        with store_errors():
+            return int((await self._pool.fetch(_NEXT_NUMBER, [prefix, day]))[0][0])
 
     async def insert(self, payment: Payment, ticket: Ticket | None, outcome: bytes) -> None:
-        async with self._pool.transaction() as connection:
-            await connection.execute(_INSERT, _row(payment))
-            if ticket is not None:
-                key = [ticket.scope, ticket.key, ticket.fingerprint, outcome, payment.created_us]
-                await connection.execute(_REMEMBER, key)
+        with store_errors():
+            async with self._pool.transaction() as connection:
+                await connection.execute(_INSERT, _row(payment))
+                if ticket is not None:
+                    key = [ticket.scope, ticket.key, ticket.fingerprint, outcome]
+                    await connection.execute(_REMEMBER, [*key, payment.created_us])
 
     async def update(self, payment: Payment) -> bool:
-        return await self._pool.execute(_UPDATE, _changes(payment)) == 1
+        with store_errors():
+            return await self._pool.execute(_UPDATE, _changes(payment)) == 1
 
     async def load(self, payment_id: int) -> Payment | None:
-        return await self._one(_LOAD, payment_id)
+        return await self._one(_LOAD, Int8(payment_id))
 
     async def by_ref(self, ref: str) -> Payment | None:
         return await self._one(_BY_REF, ref)
 
     async def by_receipt(self, receipt: int) -> Payment | None:
-        return await self._one(_BY_RECEIPT, receipt)
+        return await self._one(_BY_RECEIPT, Int8(receipt))
 
     async def by_callback_key(self, key_hash: bytes) -> int | None:
-        row = await self._pool.fetch_one(_BY_KEY, [key_hash])
-        return int(row[0]) if row else None
+        return await self._id(_BY_KEY, [key_hash])
 
     async def by_provider_id(self, checkout_or_conversation: str) -> int | None:
-        row = await self._pool.fetch_one(_BY_PROVIDER_ID, [checkout_or_conversation] * 2)
-        return int(row[0]) if row else None
+        return await self._id(_BY_PROVIDER_ID, [checkout_or_conversation] * 2)
 
-    async def receipt_used(self, provider_receipt: str, by_other_than: int) -> bool:
-        return await self._pool.fetch_one(_USED, [provider_receipt, by_other_than]) is not None
+    async def receipt_owner(self, provider_receipt: str) -> int | None:
+        return await self._id(_OWNER, [provider_receipt])
 
     async def open_ids(self) -> Sequence[int]:
-        return [row[0] for row in await self._pool.fetch(_OPEN)]
+        with store_errors():
+            return [row[0] for row in await self._pool.fetch(_OPEN)]
+
+    async def unasked_ids(self) -> Sequence[int]:
+        with store_errors():
+            return [row[0] for row in await self._pool.fetch(_UNASKED)]
+
+    async def undecided(self, limit: int, created_before_us: int) -> Sequence[Payment]:
+        values = [[kind.value for kind in PAYOUTS], Int8(created_before_us), limit]
+        found = await self._many(_UNDECIDED, values)
+        return sorted(found, key=lambda payment: payment.created_us)
 
     async def history(
         self, user_id: int, kinds: Sequence[Kind], limit: int, offset: int
     ) -> Sequence[Payment]:
-        values = [user_id, [kind.value for kind in kinds], limit, offset]
-        return [_decode(row[0]) for row in await self._pool.fetch(_HISTORY, values)]
+        values = [Int8(user_id), [kind.value for kind in kinds], limit, offset]
+        return await self._many(_HISTORY, values)
+
+    async def _id(self, sql: str, values: list[Any]) -> int | None:
+        with store_errors():
+            row = await self._pool.fetch_one(sql, values)
+        return int(row[0]) if row else None
 
     async def _one(self, sql: str, value: object) -> Payment | None:
-        row = await self._pool.fetch_one(sql, [value])
-        return _decode(row[0]) if row else None
+        found = await self._many(sql, [value])
+        return found[0] if found else None
+
+    async def _many(self, sql: str, values: list[Any]) -> list[Payment]:
+        with store_errors():
+            rows = await self._pool.fetch(sql, values)
+        return [_decode(row[0]) for row in rows]
 
 
 def _row(payment: Payment) -> list[Any]:
@@ -142,3 +179,8 @@ def _changes(payment: Payment) -> list[Any]:
 
 register_write(PaymentCreated, _INSERT, lambda change: _row(change.payment))
 register_write(PaymentMoved, _UPDATE, lambda change: _changes(change.payment))
+register_write(
+    ReceiptBooked,
+    _BOOK,
+    lambda booked: [booked.receipt, booked.payment_id, str(booked.amount), booked.booked_us],
+)

@@ -3,13 +3,12 @@
 from typing import Final
 
 from actors.clock import US
-from actors.payment import SILENCE_US
 from domain import fees
 from domain.fx import receive
 from domain.identity.contact import mask_middle
 from domain.ledger import AccountKey, Recorded, receipt_code, wallet
 from domain.money import Asset, plain
-from domain.payments import Kind, Payment, State
+from domain.payments import SILENCE_US, Kind, Payment, State
 from protocols.cashier import checks, services
 from protocols.cashier.calls import Call
 from protocols.cashier.codec import amount, iso

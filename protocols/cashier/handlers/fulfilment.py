@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import NamedTuple
 
-from actors.payment import Fulfil
+from actors.payment_messages import Fulfil
 from domain import fees
 from domain.identity import Agent
 from domain.ledger import Recorded, Refusal, receipt_code, wallet

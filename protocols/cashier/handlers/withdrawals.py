@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from typing import Final
 
 from actors.clock import US
-from actors.payment import SILENCE_US
 from domain import fees
 from domain.fees import NETWORK_FEE_USD, Chain
 from domain.fx import receive
@@ -13,7 +12,7 @@ from domain.identity.contact import mask_middle
 from domain.ledger import Recorded, receipt_code, wallet
 from domain.money import Asset
 from domain.partners import Partner
-from domain.payments import Kind, Payment, State
+from domain.payments import SILENCE_US, Kind, Payment, State
 from protocols.cashier import checks, services
 from protocols.cashier.calls import Call
 from protocols.cashier.codec import amount, iso

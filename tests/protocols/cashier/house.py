@@ -110,6 +110,7 @@ class House:
         self.books = books
         self.identity = identity
         self.alerts = Alerts()
+        payments.alerts = self.alerts
         self.rail = Rail()
         parts = Parts(payments, self.alerts, ledger, self.rail, Urls(), clock)  # type: ignore[arg-type]
         self.payments = Payments(parts, b"secret")

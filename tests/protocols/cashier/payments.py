@@ -6,11 +6,11 @@ from typing import Any
 
 import trio
 
-from actors.payment_store import PaymentCreated, PaymentMoved
+from actors.payment_store import AlertRaised, PaymentCreated, PaymentMoved, ReceiptBooked
 from actors.rails import PushAccepted, TransferAccepted
 from domain.fees import Chain
 from domain.ledger import Ticket
-from domain.payments import Kind, Payment
+from domain.payments import Kind, Payment, State
 
 
 @dataclass
@@ -20,6 +20,8 @@ class MemoryPayments:
     keys: dict[tuple[str, str], tuple[bytes, bytes]]
     rows: dict[int, Payment] = field(default_factory=dict)
     counters: dict[tuple[str, str], int] = field(default_factory=dict)
+    receipts: dict[str, int] = field(default_factory=dict)
+    alerts: list[tuple[str, str]] = field(default_factory=list)
     ids: int = 0
 
     async def next_id(self) -> int:
@@ -40,8 +42,16 @@ class MemoryPayments:
         await trio.lowlevel.checkpoint()
         return self.write(PaymentMoved(payment))
 
-    def write(self, change: PaymentCreated | PaymentMoved) -> bool:
+    def write(self, change: PaymentCreated | PaymentMoved | ReceiptBooked | AlertRaised) -> bool:
         """What the journal's transaction does; whether exactly one row changed."""
+        if isinstance(change, AlertRaised):
+            self.alerts.append((change.kind, change.ref))
+            return True
+        if isinstance(change, ReceiptBooked):
+            if change.receipt in self.receipts:
+                return False
+            self.receipts[change.receipt] = change.payment_id
+            return True
         payment = change.payment
         if isinstance(change, PaymentMoved) and (
             self.rows[payment.id].version != payment.version - 1
@@ -70,14 +80,17 @@ class MemoryPayments:
             (p.id for p in self.rows.values() if known in (p.checkout, p.conversation)), None
         )
 
-    async def receipt_used(self, provider_receipt: str, by_other_than: int) -> bool:
-        return any(
-            p.provider_receipt == provider_receipt and p.id != by_other_than
-            for p in self.rows.values()
-        )
+    async def receipt_owner(self, provider_receipt: str) -> int | None:
+        return self.receipts.get(provider_receipt)
 
     async def open_ids(self) -> Sequence[int]:
         return [p.id for p in self.rows.values() if p.is_open]
+
+    async def unasked_ids(self) -> Sequence[int]:
+        return [p.id for p in self.rows.values() if p.state is State.SENDING]
+
+    async def undecided(self, limit: int, created_before_us: int) -> Sequence[Payment]:
+        return [p for p in self.rows.values() if p.state is State.UNDER_REVIEW][:limit]
 
     async def history(
         self, user_id: int, kinds: Sequence[Kind], limit: int, offset: int

@@ -1,0 +1,243 @@
+"""What a piece of evidence means for a payment. Pure: a verdict comes out, nothing is done.
+
+The first terminal result wins (X-C15). Cash is booked once a receipt: to the payment while it is
+open and fits, else to suspense. What contradicts the record is a person's to decide. Evidence
+that proves nothing leaves everything as it is.
+"""
+
+from dataclasses import dataclass
+from enum import Enum
+
+from actors.rails import (
+    NotFound,
+    Outcome,
+    Paid,
+    Pending,
+    PushResult,
+    Refused,
+    StatusResult,
+    TransferResult,
+    Unknown,
+)
+from domain.payments import COLLECTIONS, PAYOUTS, Move, Payment, State
+from domain.settlement import expected_cash
+
+Result = PushResult | TransferResult | StatusResult
+_PHONE_DIGITS = 12  # 2547…; anything else (masked, a name) cannot be compared
+
+
+class Source(Enum):
+    """Where evidence comes from, which decides what it is worth."""
+
+    CALLBACK = "callback"  # the provider's own result of the payment
+    QUERY = "query"  # our question about a push; known to call paid ones failed
+    STATUS = "status"  # our question about a payout
+
+
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """What operators are told."""
+
+    kind: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Settle:
+    """The money moved as recorded. `receipt` is "" where the evidence names none."""
+
+    receipt: str
+
+
+@dataclass(frozen=True, slots=True)
+class Book:
+    """Cash moved that the payment cannot take: `amount` local units to (or out of) suspense."""
+
+    receipt: str
+    amount: int
+    alert: Alert
+
+
+@dataclass(frozen=True, slots=True)
+class Review:
+    """A person decides; `amount` local units came in with it, 0 when none did."""
+
+    receipt: str
+    amount: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """No money moved and none will."""
+
+    move: Move
+    reason: str
+    alert: Alert | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Learn:
+    """Cash booked before turns out to have this receipt."""
+
+    receipt: str
+    alert: Alert | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """Nothing is proved: ask the provider. `verdict` is what the callback's record says."""
+
+    verdict: str
+    alert: Alert | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Resend:
+    """The provider does not know the payout: the same one may be sent again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Nothing:
+    """Nothing changes."""
+
+    verdict: str
+    alert: Alert | None = None
+
+
+Verdict = Settle | Book | Review | End | Learn | Ask | Resend | Nothing
+
+
+def belongs(payment: Payment, originator: str, result: Result) -> bool:
+    """Whether the ids in a callback are those of the payment at whose address it came in.
+
+    A push's callback may overtake the answer that names its checkout (MPWS-C11).
+    """
+    match result:
+        case PushResult(checkout=checkout):
+            return payment.kind in COLLECTIONS and payment.checkout in ("", checkout)
+        case TransferResult():
+            named = (result.originator, result.conversation)
+            mine = (originator, payment.conversation or originator)
+            return payment.kind in PAYOUTS and any(name in mine for name in named if name)
+        case StatusResult():
+            conversation = result.original_conversation
+            return (
+                payment.kind in PAYOUTS
+                and result.original_originator in (None, "", originator)
+                and (not payment.conversation or conversation in (None, "", payment.conversation))
+            )
+
+
+def weigh(payment: Payment, outcome: Outcome, source: Source, owner: int | None) -> Verdict:
+    """What to do about `outcome`. `owner` is the payment its receipt was booked for, if any."""
+    match outcome:
+        case Paid() if payment.kind in COLLECTIONS:
+            return _collected(payment, outcome, owner)
+        case Paid() if payment.kind in PAYOUTS:
+            return _paid_out(payment, outcome, owner)
+        case Paid():
+            return Nothing("no provider's payment")
+        case Refused():
+            return _refused(payment, outcome, source)
+        case NotFound() if source is Source.STATUS and payment.is_open:
+            return _not_found(payment)
+        case Pending() | NotFound() | Unknown():
+            # An answer to a question must not lead to the next one: the timer asks again.
+            if source is Source.CALLBACK:
+                return Ask("asked for evidence")
+            return Nothing("nothing proved")
+
+
+def _collected(payment: Payment, paid: Paid, owner: int | None) -> Verdict:
+    known = _known_cash(payment, paid, owner)
+    if known is not None:
+        return known
+    receipt, expected = paid.receipt or "", expected_cash(payment)
+    amount = expected if paid.amount_units is None else paid.amount_units
+    if owner is not None:
+        reason = f"receipt {receipt} was used before"
+        if payment.is_open:
+            return Review("", 0, reason)
+        return Nothing("receipt used before", Alert("receipt_used", reason))
+    if not payment.is_open:
+        return Book(receipt, amount, Alert("suspense", _late(payment)))
+    if amount != expected:
+        return Review(receipt, amount, f"paid {_whole(amount)} of {_whole(expected)}")
+    if _somebody_else(paid.phone, payment.phone):
+        return Review(receipt, amount, "paid by another phone")
+    return Settle(receipt)
+
+
+def _paid_out(payment: Payment, paid: Paid, owner: int | None) -> Verdict:
+    known = _known_cash(payment, paid, owner)
+    if known is not None:
+        return known
+    receipt, expected = paid.receipt or "", expected_cash(payment)
+    amount = expected if paid.amount_units is None else paid.amount_units
+    wrong = None
+    if owner is not None:
+        wrong = f"receipt {receipt} was used before"
+    elif not payment.is_open:
+        return Book(receipt, amount, Alert("suspense", _late(payment)))
+    elif amount != expected:
+        wrong = f"paid out {_whole(amount)} instead of {_whole(expected)}"
+    elif _somebody_else(paid.phone, payment.phone):
+        wrong = "paid out to another phone"
+    if wrong is None:
+        return Settle(receipt)
+    # The hold stays until a person has looked: money is out, and not as recorded.
+    return Nothing("contradicts the record", Alert("payout_mismatch", wrong))
+
+
+def _known_cash(payment: Payment, paid: Paid, owner: int | None) -> Verdict | None:
+    """Whether this cash is in the books already; None when it is not."""
+    receipt = paid.receipt or ""
+    if owner == payment.id:
+        return Nothing("duplicate")
+    if not receipt:
+        doubtful = payment.state is State.UNDER_REVIEW
+        return Nothing("duplicate") if payment.cash or doubtful else None
+    if not payment.unreceipted or owner is not None:
+        return None
+    alert = None
+    if paid.amount_units is not None and paid.amount_units != payment.cash:
+        booked = f"booked {_whole(payment.cash)}, receipt {receipt} says "
+        alert = Alert("amount_differs", booked + _whole(paid.amount_units))
+    return Learn(receipt, alert)
+
+
+def _refused(payment: Payment, refused: Refused, source: Source) -> Verdict:
+    if payment.is_open:
+        told = Alert("provider", refused.message) if refused.needs_operator else None
+        return End(Move.REFUSED, refused.message, told)
+    if payment.state is State.COMPLETED and source is not Source.QUERY:
+        message = f"refused after it was completed: {refused.message}"
+        return Nothing("contradicts the record", Alert("contradiction", message))
+    return Nothing("already ended")
+
+
+def _not_found(payment: Payment) -> Verdict:
+    """Two independent words (the call was refused, nothing is known of it) end a payout."""
+    if payment.refusal:
+        return End(Move.REFUSED, payment.refusal)
+    if payment.state is State.UNKNOWN and not payment.conversation:
+        return Resend()
+    return Nothing("nothing proved")
+
+
+def _late(payment: Payment) -> str:
+    if payment.state is State.COMPLETED:
+        return "paid twice"
+    return f"paid although {payment.state.value}"
+
+
+def _somebody_else(phone: str | None, expected: str) -> bool:
+    """Whether `phone` is certainly another one; providers mask it at will."""
+    if phone is None or len(phone) != _PHONE_DIGITS or not phone.isdecimal():
+        return False
+    return phone != expected
+
+
+def _whole(units: int) -> str:
+    return str(units // 10**8)

@@ -1,0 +1,57 @@
+"""What payment actors are told."""
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from actors.payment_evidence import Result
+from actors.rails import Outcome
+from actors.reviews import Ruling
+from domain.ledger import AccountKey, Recorded, Ticket
+from domain.payments import Payment
+
+
+class Evidence(msgspec.Struct, frozen=True):
+    """What the provider said of the money: a callback as it was read, or its bare outcome.
+
+    Answered with the verdict once that is recorded, or with a Refusal: then try again.
+    """
+
+    result: Result | Outcome
+
+
+class Nudge(msgspec.Struct, frozen=True):
+    """Something was said that proves nothing: ask the provider, though not over and over."""
+
+
+class Called(msgspec.Struct, frozen=True):
+    """The provider answered a call of ours."""
+
+    step: str
+    result: Any
+
+
+class Cancel(msgspec.Struct, frozen=True):
+    """The owner cancels; answered with the payment as it then is, or a Refusal."""
+
+
+class Fulfil(msgspec.Struct, frozen=True):
+    """The agent hands over: `agent` is the agent's account, `commission` in units.
+
+    Answered with (payment, Recorded) or a Refusal; the payment alone when it was not waiting.
+    """
+
+    agent: AccountKey
+    commission: int = 0
+    ticket: Ticket | None = None
+    outcome: Callable[[Payment, Recorded], bytes] | None = None
+
+
+class Rule(msgspec.Struct, frozen=True):
+    """An operator has decided; answered with Ruled, NotRuled or a Refusal."""
+
+    ruling: Ruling
+
+
+Message = Evidence | Nudge | Called | Cancel | Fulfil | Rule

@@ -1,0 +1,79 @@
+"""What operators decide about payments: deposits under review, and payouts nobody has evidence
+of. The decision, its money, its event and its audit are one commit."""
+
+from typing import Final
+
+from actors.audit import AuditEntry
+from actors.payment_book import Deed, PaymentBook
+from actors.payment_parts import completed_fact, failed_fact, label
+from actors.reviews import Decision, NotRuled, Ruled, Ruling
+from domain.ledger import Posting
+from domain.money import ASSETS, round_down
+from domain.payments import COLLECTIONS, Move, Payment, State, after
+from domain.settlement import approved, expected_cash, paid_out
+
+KIND: Final = "payment"
+
+
+async def ruled(book: PaymentBook, now_us: int, ruling: Ruling) -> Ruled | NotRuled:
+    """Carry a ruling out; raises NotRecorded when that is not possible now."""
+    payment = book.payment
+    approve = ruling.decision is Decision.APPROVE
+    state = after(payment.kind, payment.state, Move.APPROVE if approve else Move.REJECT)
+    if state is None or (approve and not _credit(payment)):
+        return NotRuled.DECIDED
+    audit = AuditEntry(
+        at_us=now_us,
+        operator_id=ruling.operator_id,
+        how=ruling.how,
+        action=f"{ruling.decision.value} {KIND}",
+        subject=payment.ref,
+        note=ruling.note,
+    )
+    if approve:
+        await _approve(book, audit)
+    else:
+        moved = book.next(state, reason="rejected by an operator", asking=False)
+        closes = payment.hold is not None
+        await book.record(moved, Deed(fact=failed_fact, closes=closes, changes=(audit,)))
+    return Ruled(book.payment.state.value)
+
+
+async def _approve(book: PaymentBook, audit: AuditEntry) -> None:
+    """A deposit is credited with the cash that came; of a payout somebody has seen that it was
+    paid, though not its receipt."""
+    payment = book.payment
+    if payment.kind in COLLECTIONS:
+        credit = _credit(payment)
+        done = book.next(
+            State.COMPLETED,
+            amount=credit,
+            local_amount=payment.cash,
+            usd_amount=_share(payment, payment.usd_amount, "USD"),
+        )
+        postings: tuple[Posting, ...] = approved(payment, credit, label(payment))
+    else:
+        done = book.next(State.COMPLETED, cash=expected_cash(payment), unreceipted=True)
+        postings = paid_out(payment, label(payment))
+    deed = Deed(
+        postings=postings,
+        fact=completed_fact,
+        settles=True,
+        closes=payment.hold is not None,
+        changes=(audit,),
+    )
+    await book.record(done, deed)
+
+
+def _credit(payment: Payment) -> int:
+    """What the cash that came is worth in the wallet, at the payment's own rate; for a payout
+    simply what it takes from it."""
+    if payment.kind not in COLLECTIONS:
+        return payment.amount
+    return _share(payment, payment.amount, payment.asset)
+
+
+def _share(payment: Payment, units: int, asset: str) -> int:
+    """`units` in proportion to the cash that came, rounded down."""
+    share = units * payment.cash // expected_cash(payment)
+    return round_down(share, ASSETS[asset].decimals)

@@ -1,0 +1,108 @@
+"""Verdicts about a payment as moves: each is one commit of state, money, event and alert."""
+
+from typing import Any, assert_never
+
+from actors.payment_book import Deed, PaymentBook
+from actors.payment_evidence import Alert, Book, End, Learn, Nothing, Review, Settle
+from actors.payment_parts import completed_fact, failed_fact, label
+from domain.payments import COLLECTIONS, Move, State, after
+from domain.settlement import collected, expected_cash, into_suspense, out_of_suspense, paid_out
+
+
+async def carry_out(
+    book: PaymentBook,
+    verdict: Settle | Book | Review | End | Learn | Nothing,
+    known: dict[str, Any],
+) -> str:
+    """Record the verdict, noting the ids `known` by its evidence; what it came to, in words.
+
+    Raises NotRecorded.
+    """
+    match verdict:
+        case Settle():
+            return await _settle(book, verdict, known)
+        case Book():
+            return await _to_suspense(book, verdict)
+        case Review():
+            return await _to_review(book, verdict, known)
+        case End():
+            return await end(book, verdict)
+        case Learn():
+            return await _learn(book, verdict)
+        case Nothing():
+            await book.alert(verdict.alert)
+            return verdict.verdict
+        case _:
+            assert_never(verdict)
+
+
+async def end(book: PaymentBook, verdict: End) -> str:
+    """Nothing was paid: give the hold back in full, the fee included (CASH-C42)."""
+    payment = book.payment
+    state = after(payment.kind, payment.state, verdict.move)
+    if state is None:
+        return "already ended"
+    moved = book.next(state, reason=verdict.reason, asking=False)
+    closes = payment.hold is not None
+    await book.record(moved, Deed(fact=failed_fact, closes=closes, alert=verdict.alert))
+    return state.value
+
+
+async def _settle(book: PaymentBook, verdict: Settle, known: dict[str, Any]) -> str:
+    payment, receipt = book.payment, verdict.receipt
+    postings = collected if payment.kind in COLLECTIONS else paid_out
+    cash = expected_cash(payment)
+    done = book.next(
+        State.COMPLETED, provider_receipt=receipt, unreceipted=not receipt, cash=cash, **known
+    )
+    deed = Deed(
+        postings=postings(payment, label(payment)),
+        fact=completed_fact,
+        settles=True,
+        closes=payment.hold is not None,
+        receipt=receipt,
+        cash=cash,
+    )
+    await book.record(done, deed)
+    return "completed"
+
+
+async def _to_suspense(book: PaymentBook, verdict: Book) -> str:
+    """Cash the payment cannot take, or not any more (X-C15)."""
+    payment, receipt, amount = book.payment, verdict.receipt, verdict.amount
+    moved = book.next(
+        provider_receipt=payment.provider_receipt or receipt,
+        unreceipted=payment.unreceipted or not receipt,
+        cash=payment.cash or amount,
+    )
+    postings = into_suspense if payment.kind in COLLECTIONS else out_of_suspense
+    deed = Deed(
+        postings=postings(payment, amount), receipt=receipt, cash=amount, alert=verdict.alert
+    )
+    await book.record(moved, deed)
+    return "suspense"
+
+
+async def _to_review(book: PaymentBook, verdict: Review, known: dict[str, Any]) -> str:
+    payment, amount = book.payment, verdict.amount
+    state = after(payment.kind, payment.state, Move.CONTRADICTED)
+    assert state is not None, "only open collections come under review"
+    moved = book.next(
+        state, reason=verdict.reason, provider_receipt=verdict.receipt, cash=amount, **known
+    )
+    deed = Deed(
+        postings=into_suspense(payment, amount) if amount else (),
+        fact=failed_fact,
+        receipt=verdict.receipt,
+        cash=amount,
+        alert=Alert("deposit_review", verdict.reason),
+    )
+    await book.record(moved, deed)
+    return "under review"
+
+
+async def _learn(book: PaymentBook, verdict: Learn) -> str:
+    payment, receipt = book.payment, verdict.receipt
+    moved = book.next(provider_receipt=payment.provider_receipt or receipt, unreceipted=False)
+    await book.record(moved, Deed(receipt=receipt, cash=payment.cash, alert=verdict.alert))
+    return "receipt noted"

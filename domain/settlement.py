@@ -1,0 +1,152 @@
+"""What each settlement of a payment posts. Amounts in units; pure.
+
+Local amounts are whole units of their currency outside: rounded up where somebody pays us, down
+where we pay (contract.md, "Money"); what that leaves goes to the rounding account.
+"""
+
+from typing import Final
+
+from domain.ledger import SUSPENSE, AccountKey, Posting, SystemPurpose, system
+from domain.money import UNITS_PER_WHOLE
+from domain.payments import COLLECTIONS, Payment
+
+WHOLE: Final = UNITS_PER_WHOLE
+
+
+def whole_up(units: int) -> int:
+    """Units rounded up to a whole: what a payer is asked for (contract.md, "Money")."""
+    return -(-units // WHOLE) * WHOLE
+
+
+def whole_down(units: int) -> int:
+    """Units rounded down to a whole: what is paid out."""
+    return units // WHOLE * WHOLE
+
+
+def collected(payment: Payment, label: str) -> tuple[Posting, ...]:
+    """A deposit by a partner arrived: float, position and wallet (CASH-C22).
+
+    What rounding up to a whole made the payer add stays in the rounding account; the partner's
+    fee is a cost of ours.
+    """
+    local, usd = payment.local_asset, payment.asset
+    floated = whole_up(payment.local_amount)
+    postings = [
+        _floated(local, payment.local_amount),
+        Posting(system(usd, SystemPurpose.FX_POSITION), payment.account, payment.amount, label),
+    ]
+    if extra := floated - payment.local_amount:
+        postings.append(
+            Posting(
+                system(local, SystemPurpose.MPESA_FLOAT),
+                system(local, SystemPurpose.ROUNDING),
+                extra,
+                "Rounding",
+            )
+        )
+    if payment.fee:
+        postings.append(
+            Posting(
+                system("USD", SystemPurpose.COST_OF_FLOAT),
+                system("USD", SystemPurpose.PARTNER_PAYABLE),
+                payment.fee,
+                "Partner fee",
+            )
+        )
+    return tuple(postings)
+
+
+def _floated(asset: str, amount: int) -> Posting:
+    return Posting(
+        system(asset, SystemPurpose.MPESA_FLOAT),
+        system(asset, SystemPurpose.FX_POSITION),
+        amount,
+        "Float",
+    )
+
+
+def expected_cash(payment: Payment) -> int:
+    """Units of the local currency that change hands outside when all goes as recorded."""
+    if payment.kind in COLLECTIONS:
+        return whole_up(payment.local_amount)
+    return whole_down(payment.local_amount)
+
+
+def paid_out(payment: Payment, label: str) -> tuple[Posting, ...]:
+    """A payout by a partner reached the phone: wallet, position, float, fee."""
+    local, usd = payment.local_asset, payment.asset
+    position = system(local, SystemPurpose.FX_POSITION)
+    sent = whole_down(payment.local_amount)
+    postings = [
+        Posting(payment.account, system(usd, SystemPurpose.FX_POSITION), payment.amount, label),
+        Posting(position, system(local, SystemPurpose.MPESA_FLOAT), sent, "Float"),
+    ]
+    if rest := payment.local_amount - sent:
+        postings.append(Posting(position, system(local, SystemPurpose.ROUNDING), rest, "Rounding"))
+    if payment.fee:
+        postings.append(
+            Posting(
+                payment.account,
+                system(usd, SystemPurpose.FEE_INCOME),
+                payment.fee,
+                "Platform fee",
+            )
+        )
+    return tuple(postings)
+
+
+def into_suspense(payment: Payment, local_amount: int) -> tuple[Posting, ...]:
+    """Cash came in for a payment that may not be credited any more (X-C15)."""
+    return (
+        Posting(
+            system(payment.local_asset, SystemPurpose.MPESA_FLOAT),
+            suspense(payment),
+            local_amount,
+            f"Unmatched cash for {payment.ref}",
+        ),
+    )
+
+
+def approved(payment: Payment, credit: int, label: str) -> tuple[Posting, ...]:
+    """An operator credits cash that waited in suspense; `credit` in units of the wallet."""
+    local = payment.local_asset
+    return (
+        Posting(suspense(payment), system(local, SystemPurpose.FX_POSITION), payment.cash, label),
+        Posting(system(payment.asset, SystemPurpose.FX_POSITION), payment.account, credit, label),
+    )
+
+
+def out_of_suspense(payment: Payment, local_amount: int) -> tuple[Posting, ...]:
+    """Cash went out that no hold paid for (released already, or paid twice): we are short."""
+    return (
+        Posting(
+            system(payment.local_asset, SystemPurpose.SUSPENSE),
+            system(payment.local_asset, SystemPurpose.MPESA_FLOAT),
+            local_amount,
+            f"Paid after release: {payment.ref}",
+        ),
+    )
+
+
+def suspense(payment: Payment) -> AccountKey:
+    """Where cash waits that came for this payment's person."""
+    return payment.account._replace(asset=payment.local_asset, purpose=SUSPENSE)
+
+
+def fulfilled(payment: Payment, agent: AccountKey, commission: int) -> tuple[Posting, ...]:
+    """An agent handed over a deposit, and earns a commission the platform pays (CASH-C35)."""
+    label = f"Deposit fulfillment via agent {payment.agent}"
+    postings = [Posting(agent, payment.account, payment.amount, label)]
+    if commission:
+        expense = system(payment.asset, SystemPurpose.COMMISSION)
+        postings.append(Posting(expense, agent, commission, "Agent commission"))
+    return tuple(postings)
+
+
+def cashed(payment: Payment, agent: AccountKey) -> tuple[Posting, ...]:
+    """An agent paid cash: amount and fee go to the agent (CASH-C38)."""
+    label = f"Cash withdrawal via agent {payment.agent}"
+    postings = [Posting(payment.account, agent, payment.amount, label)]
+    if payment.fee:
+        postings.append(Posting(payment.account, agent, payment.fee, "Agent fee"))
+    return tuple(postings)
