@@ -68,6 +68,9 @@ class Options:
     mpesa_shortcode: str = ""
     mpesa_payout_shortcode: str = ""
     mpesa_callback_sources: str = ""
+    mpesa_hosts: str = ""
+    mpesa_allow_anonymous: str = ""
+    mpesa_max_amount: int = 250_000
     openexchangerates_app_id: str = ""
     coingecko_api_key: str = ""
 
@@ -84,6 +87,13 @@ class Options:
     def funding_needs_operator(self) -> bool:
         """In live mode no money appears by itself, unless it is configured that it does."""
         return self.funding_source == "operator" or not (self.funding_source or self.is_sandbox)
+
+    @property
+    def anonymous_hashes(self) -> bool:
+        """MPWS-C03: whether a hash without an owner pays out; in live mode only if configured."""
+        if not self.mpesa_allow_anonymous:
+            return self.is_sandbox
+        return _is_true(self.mpesa_allow_anonymous)
 
     @property
     def admins(self) -> tuple[str, ...]:
@@ -136,12 +146,16 @@ def read_options(environ: Mapping[str, str], **flags: Any) -> Options:
 def _value(name: str, raw: Any, kind: type) -> Any:
     text = str(raw)
     if kind is bool:
-        return text.lower() in {"1", "true", "yes", "on"}
+        return _is_true(text)
     if kind is int:
         if not text.isascii() or not text.isdigit() or len(text) > 9:
             raise OptionError(f"{name} must be a whole number, not {text!r}")
         return int(text)
     return text
+
+
+def _is_true(text: str) -> bool:
+    return text.lower() in {"1", "true", "yes", "on"}
 
 
 def _check(options: Options) -> None:
