@@ -29,7 +29,7 @@ from actors.payment_evidence import (
     weigh,
 )
 from actors.payment_messages import Called, Cancel, Evidence, Fulfil, Message, Nudge, Rule
-from actors.payment_parts import Parts, completed_fact
+from actors.payment_parts import Parts, completed_fact, moved_fact
 from actors.payment_rulings import ruled
 from actors.payment_verdicts import carry_out, end
 from actors.rails import (
@@ -184,8 +184,8 @@ class PaymentActor:
 
     async def _called(self, step: str, result: object) -> None:
         match result:
-            case PushAccepted(checkout=checkout):
-                await self._pushed(checkout)
+            case PushAccepted():
+                await self._pushed(result)
             case TransferAccepted(conversation=conversation) if step == PAYOUT:
                 await self._accepted(conversation or "")
             case Refused() if step == PUSH:
@@ -196,17 +196,19 @@ class PaymentActor:
                 await self._doubt(result.message)
             case Paid() | Refused() if step == QUERY:
                 await self._weigh(result, Source.QUERY)
+            case _ if step == QUERY:
+                await self._nothing_known()
             case _:
                 pass  # a status request's answer comes as evidence; what proves nothing is none
 
-    async def _pushed(self, checkout: str) -> None:
+    async def _pushed(self, accepted: PushAccepted) -> None:
         """Noted even after the end: by this id the provider is asked, and late cash known."""
-        payment = self.payment
+        payment, checkout = self.payment, accepted.checkout
         state = after(payment.kind, payment.state, Move.ACCEPTED)
         if payment.checkout and payment.checkout != checkout:
             await self.book.alert(Alert("checkout_differs", f"{checkout} was accepted"))
-        checkout = payment.checkout or checkout
-        await self.book.note(self.book.next(state, checkout=checkout, asking=False))
+        ids = {"checkout": payment.checkout or checkout, "merchant": accepted.merchant}
+        await self.book.note(self.book.next(state, asking=False, **ids))
 
     async def _accepted(self, conversation: str) -> None:
         payment = self.payment
@@ -215,7 +217,11 @@ class PaymentActor:
         if payment.is_open:
             due_us = self.parts.clock.now_us() + SILENCE_US
             fields |= {"due_us": due_us, "attempts": 0, "refusal": ""}
-        await self.book.note(self.book.next(state, **fields))
+        moved = self.book.next(state, **fields)
+        if payment.kind is Kind.PAYOUT and state is not None:
+            await self.book.record(moved, Deed(fact=moved_fact))
+        else:
+            await self.book.note(moved)
 
     async def _payout_refused(self, refused: Refused) -> None:
         """After a call that may have arrived, a refusal of the next says nothing about it."""
@@ -262,13 +268,19 @@ class PaymentActor:
 
     async def _chase_push(self) -> None:
         payment = self.payment
-        silent_us = self.parts.clock.now_us() - payment.created_us
-        if not payment.checkout or (silent_us >= GIVE_UP_US and self.last_words):
+        patience_us = SILENCE_US if payment.kind is Kind.PUSH else GIVE_UP_US
+        is_over = self.parts.clock.now_us() - payment.created_us >= patience_us
+        if not payment.checkout or (is_over and self.last_words):
             await end(self.book, End(Move.EXPIRE, "no answer"))
             return
-        await self._wait_longer(ASK_AGAIN_US, 0 if silent_us >= GIVE_UP_US else payment.attempts)
-        self.last_words = silent_us >= GIVE_UP_US
+        await self._wait_longer(ASK_AGAIN_US, 0 if is_over else payment.attempts)
+        self.last_words = is_over
         self.calls.question(payment)
+
+    async def _nothing_known(self) -> None:
+        """The provider was asked for the last time, and does not know either (MPWS-C16)."""
+        if self.payment.is_open and self.last_words:
+            await end(self.book, End(Move.EXPIRE, "no answer"))
 
     async def _chase_payout(self) -> None:
         payment = self.payment

@@ -13,9 +13,9 @@ import msgspec
 import structlog
 
 from actors.payment_evidence import Alert
-from actors.payment_parts import Parts, label
+from actors.payment_parts import Parts, feed_of, label
 from actors.payment_store import AlertRaised, PaymentMoved, ReceiptBooked
-from domain.events import Event, Fact, person
+from domain.events import Event, Fact
 from domain.ledger import Effects, Intent, Posting, Recorded, Refusal, Ticket
 from domain.payments import Payment, State
 
@@ -42,7 +42,7 @@ class Deed:
     """
 
     postings: tuple[Posting, ...] = ()
-    fact: Callable[[Payment, int], Fact] | None = None
+    fact: Callable[[Payment, int], Fact | None] | None = None
     settles: bool = False
     closes: bool = False
     receipt: str = ""
@@ -101,6 +101,7 @@ class PaymentBook:
             self._stale = True
             raise NotRecorded(Refusal.CONFLICT)
         self.payment = moved
+        self._parts.moved(moved)
 
     async def record(self, moved: Payment, deed: Deed) -> Recorded:
         """Commit a move; memory changes after the commit."""
@@ -115,6 +116,7 @@ class PaymentBook:
             self._stale = recorded in (Refusal.CONFLICT, Refusal.UNKNOWN)
             raise NotRecorded(recorded)
         self.payment = made[-1]
+        self._parts.moved(self.payment)
         if deed.alert is not None:
             _log(deed.alert, moved.ref)
         return recorded
@@ -141,10 +143,8 @@ class PaymentBook:
                     moved, receipt=recorded.receipt, completed_us=recorded.recorded_us
                 )
             made.append(final)
-            events: tuple[Event, ...] = ()
-            if deed.fact is not None:
-                fact = deed.fact(final, recorded.recorded_us)
-                events = (Event(person(final.user_id), fact),)
+            fact = deed.fact(final, recorded.recorded_us) if deed.fact is not None else None
+            events = (Event(feed_of(final), fact),) if fact is not None else ()
             outcome = deed.outcome(final, recorded) if deed.outcome is not None else b""
             return Effects(events=events, changes=self._changes(final, deed), outcome=outcome)
 

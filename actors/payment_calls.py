@@ -58,7 +58,7 @@ class Calls:
             phone=payment.phone,
             amount_kes=expected_cash(payment) // UNITS_PER_WHOLE,
             reference=payment.ref[-12:],
-            description="Deposit",
+            description=payment.description or "Deposit",
             callback_url=self._parts.urls.push(payment),
         )
 
@@ -68,7 +68,7 @@ class Calls:
             payment_id=self._parts.originator(payment),
             phone=payment.phone,
             amount_kes=expected_cash(payment) // UNITS_PER_WHOLE,
-            remarks="Withdrawal",
+            remarks=payment.description or "Withdrawal",
             result_url=urls.result(payment),
             timeout_url=urls.timeout(payment),
         )

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from actors.rails import (
+    Cause,
     NotFound,
     Outcome,
     Paid,
@@ -19,7 +20,7 @@ from actors.rails import (
     TransferResult,
     Unknown,
 )
-from domain.payments import COLLECTIONS, PAYOUTS, Move, Payment, State
+from domain.payments import COLLECTIONS, PAYOUTS, Kind, Move, Payment, State
 from domain.settlement import expected_cash
 
 Result = PushResult | TransferResult | StatusResult
@@ -44,9 +45,11 @@ class Alert:
 
 @dataclass(frozen=True, slots=True)
 class Settle:
-    """The money moved as recorded. `receipt` is "" where the evidence names none."""
+    """The money moved as recorded. `receipt` is "" where the evidence names none; `message` is
+    the provider's."""
 
     receipt: str
+    message: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,11 +72,12 @@ class Review:
 
 @dataclass(frozen=True, slots=True)
 class End:
-    """No money moved and none will."""
+    """No money moved and none will. `code` is the provider's, "" where it named none."""
 
     move: Move
     reason: str
     alert: Alert | None = None
+    code: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +170,7 @@ def _collected(payment: Payment, paid: Paid, owner: int | None) -> Verdict:
         return Review(receipt, amount, f"paid {_whole(amount)} of {_whole(expected)}")
     if _somebody_else(paid.phone, payment.phone):
         return Review(receipt, amount, "paid by another phone")
-    return Settle(receipt)
+    return Settle(receipt, paid.message)
 
 
 def _paid_out(payment: Payment, paid: Paid, owner: int | None) -> Verdict:
@@ -185,7 +189,7 @@ def _paid_out(payment: Payment, paid: Paid, owner: int | None) -> Verdict:
     elif _somebody_else(paid.phone, payment.phone):
         wrong = "paid out to another phone"
     if wrong is None:
-        return Settle(receipt)
+        return Settle(receipt, paid.message)
     # The hold stays until a person has looked: money is out, and not as recorded.
     return Nothing("contradicts the record", Alert("payout_mismatch", wrong))
 
@@ -210,11 +214,20 @@ def _known_cash(payment: Payment, paid: Paid, owner: int | None) -> Verdict | No
 def _refused(payment: Payment, refused: Refused, source: Source) -> Verdict:
     if payment.is_open:
         told = Alert("provider", refused.message) if refused.needs_operator else None
-        return End(Move.REFUSED, refused.message, told)
+        return End(_end_of(payment, refused, source), refused.message, told, refused.code)
     if payment.state is State.COMPLETED and source is not Source.QUERY:
         message = f"refused after it was completed: {refused.message}"
         return Nothing("contradicts the record", Alert("contradiction", message))
     return Nothing("already ended")
+
+
+def _end_of(payment: Payment, refused: Refused, source: Source) -> Move:
+    """A hash is told who ended its push: the payer, or silence (FM-03)."""
+    if payment.kind is Kind.PUSH and refused.cause is Cause.CANCELLED:
+        return Move.CANCEL
+    if payment.kind is Kind.PUSH and refused.cause is Cause.UNREACHABLE and source is Source.QUERY:
+        return Move.EXPIRE
+    return Move.REFUSED
 
 
 def _not_found(payment: Payment) -> Verdict:

@@ -1,5 +1,6 @@
 """What every payment actor is given, and how payments describe themselves."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -14,9 +15,13 @@ from domain.events import (
     DepositCompleted,
     DepositFailed,
     Fact,
+    PayoutMoved,
+    PushMoved,
     WithdrawalCompleted,
     WithdrawalFailed,
+    person,
 )
+from domain.hashes import payouts, pushes
 from domain.identity.contact import mask_middle
 from domain.ledger import Fee
 from domain.payments import COLLECTIONS, DEPOSITS, Kind, Payment
@@ -33,11 +38,16 @@ class CallbackUrls(Protocol):
     def status(self, payment: Payment) -> str: ...
 
 
+def _nobody(_payment: Payment) -> None:
+    """Nobody waits for a payment to move."""
+
+
 @dataclass(frozen=True, slots=True)
 class Parts:
     """Handed to every payment actor by app.py.
 
-    `unavailable`: the exceptions by which storage says that it is away.
+    `unavailable`: the exceptions by which storage says that it is away. `moved` is told of every
+    move that was recorded; it must not wait or raise.
     """
 
     store: PaymentStore
@@ -47,6 +57,7 @@ class Parts:
     urls: CallbackUrls
     clock: Clock
     unavailable: tuple[type[Exception], ...] = ()
+    moved: Callable[[Payment], None] = _nobody
 
     async def alert(self, kind: str, ref: str, message: str) -> None:
         """Tell the operators; stored, so that it is there when they look."""
@@ -56,8 +67,11 @@ class Parts:
     def originator(self, payment: Payment) -> str:
         """Our id of a payout at the provider, where it is the idempotency key.
 
-        The random part keeps two installations on one short code apart.
+        The random part keeps two installations on one short code apart; the reference of a
+        PAYOUT is made as such an id, which its client knows (contract.md, "M-Pesa surface").
         """
+        if payment.kind is Kind.PAYOUT:
+            return payment.ref
         return f"{payment.ref}-{payment.callback_hash[:12]}"
 
     def journal_kind(self, payment: Payment) -> str:
@@ -79,9 +93,9 @@ class Parts:
 def label(payment: Payment) -> str:
     """The description its journal and ledger lines carry; phones masked (CASH-C14)."""
     match payment.kind:
-        case Kind.PARTNER_DEPOSIT:
+        case Kind.PARTNER_DEPOSIT | Kind.PUSH:
             return f"M-Pesa deposit from {mask_middle(payment.phone)}"
-        case Kind.PARTNER_WITHDRAWAL:
+        case Kind.PARTNER_WITHDRAWAL | Kind.PAYOUT:
             return f"M-Pesa withdrawal to {mask_middle(payment.phone)}"
         case Kind.AGENT_DEPOSIT:
             return f"Deposit fulfillment via agent {payment.agent}"
@@ -93,8 +107,53 @@ def label(payment: Payment) -> str:
             return f"{payment.asset} withdrawal to {payment.address}"
 
 
-def completed_fact(payment: Payment, recorded_us: int) -> Fact:
-    """What its owner is told when it has succeeded."""
+def feed_of(payment: Payment) -> str:
+    """Who is told of its moves: its owner, or the hash it was ordered by."""
+    if payment.kind is Kind.PUSH:
+        return pushes(payment.callback_hash)
+    if payment.kind is Kind.PAYOUT:
+        return payouts(payment.callback_hash)
+    return person(payment.user_id)
+
+
+def push_moved(payment: Payment) -> PushMoved:
+    """A PUSH as it stands (MPWS-C01)."""
+    return PushMoved(
+        checkout=payment.checkout,
+        state=payment.state.value,
+        code=payment.code,
+        message=payment.reason,
+        phone=payment.phone,
+        amount=payment.amount,
+        receipt=payment.provider_receipt,
+    )
+
+
+def payout_moved(payment: Payment) -> PayoutMoved:
+    """A PAYOUT as it stands (MPWS-C01)."""
+    return PayoutMoved(
+        conversation=payment.ref,
+        state=payment.state.value,
+        code=payment.code,
+        message=payment.reason,
+        phone=payment.phone,
+        amount=payment.amount,
+        description=payment.description,
+        receipt=payment.provider_receipt,
+    )
+
+
+def moved_fact(payment: Payment, _recorded_us: int) -> Fact | None:
+    """What a hash is told of any move; None of a push whose order was refused at once."""
+    if payment.kind is Kind.PAYOUT:
+        return payout_moved(payment)
+    return push_moved(payment) if payment.checkout else None
+
+
+def completed_fact(payment: Payment, recorded_us: int) -> Fact | None:
+    """What is told when it has succeeded."""
+    if payment.kind in (Kind.PUSH, Kind.PAYOUT):
+        return moved_fact(payment, recorded_us)
     if payment.kind is Kind.AGENT_DEPOSIT:
         return AgentDepositCompleted(
             ref=payment.ref,
@@ -114,8 +173,10 @@ def completed_fact(payment: Payment, recorded_us: int) -> Fact:
     )
 
 
-def failed_fact(payment: Payment, _recorded_us: int) -> Fact:
-    """What its owner is told when it has not."""
+def failed_fact(payment: Payment, recorded_us: int) -> Fact | None:
+    """What is told when it has not."""
+    if payment.kind in (Kind.PUSH, Kind.PAYOUT):
+        return moved_fact(payment, recorded_us)
     status = payment.state.value
     if payment.kind in DEPOSITS:
         return DepositFailed(

@@ -1,12 +1,14 @@
 """Verdicts about a payment as moves: each is one commit of state, money, event and alert."""
 
-from typing import Any, assert_never
+from typing import Any, Final, assert_never
 
 from actors.payment_book import Deed, PaymentBook
 from actors.payment_evidence import Alert, Book, End, Learn, Nothing, Review, Settle
 from actors.payment_parts import completed_fact, failed_fact, label
 from domain.payments import COLLECTIONS, Move, State, after
 from domain.settlement import collected, expected_cash, into_suspense, out_of_suspense, paid_out
+
+PAID_CODE: Final = "0"
 
 
 async def carry_out(
@@ -42,7 +44,7 @@ async def end(book: PaymentBook, verdict: End) -> str:
     state = after(payment.kind, payment.state, verdict.move)
     if state is None:
         return "already ended"
-    moved = book.next(state, reason=verdict.reason, asking=False)
+    moved = book.next(state, reason=verdict.reason, code=verdict.code, asking=False)
     closes = payment.hold is not None
     await book.record(moved, Deed(fact=failed_fact, closes=closes, alert=verdict.alert))
     return state.value
@@ -53,7 +55,13 @@ async def _settle(book: PaymentBook, verdict: Settle, known: dict[str, Any]) -> 
     postings = collected if payment.kind in COLLECTIONS else paid_out
     cash = expected_cash(payment)
     done = book.next(
-        State.COMPLETED, provider_receipt=receipt, unreceipted=not receipt, cash=cash, **known
+        State.COMPLETED,
+        provider_receipt=receipt,
+        unreceipted=not receipt,
+        cash=cash,
+        code=PAID_CODE,
+        reason=verdict.message,
+        **known,
     )
     deed = Deed(
         postings=postings(payment, label(payment)),

@@ -3,6 +3,7 @@
 import hmac
 import random
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Any, Final
@@ -18,6 +19,7 @@ from actors.payment_messages import Cancel, Evidence, Fulfil, Message, Nudge, Ru
 from actors.payment_parts import Parts, label
 from actors.payment_rulings import KIND
 from actors.payment_store import PaymentCreated
+from actors.payment_watch import Holds, Watchers
 from actors.rails import Outcome
 from actors.reviews import NotRuled, Review, Ruled, Ruling
 from actors.runtime.ask import Envelope
@@ -49,10 +51,11 @@ class Payments:
 
     def __init__(self, parts: Parts, secret: bytes) -> None:
         self.store = parts.store
-        self._parts = parts
+        self._watchers = Watchers(parts.store)
+        self._parts = replace(parts, moved=self._watchers.moved)
         self._secret = secret
         self._actors: Registry[int, Message] = Registry(
-            "payments", PaymentKeeper(parts), jitter=random.random, capacity=CAPACITY
+            "payments", PaymentKeeper(self._parts), jitter=random.random, capacity=CAPACITY
         )
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
@@ -95,6 +98,11 @@ class Payments:
             await self.store.insert(payment, ticket, saved)
         self._actors.start(payment.id)  # refused or not reached: _look finds it
         return payment, recorded
+
+    async def until(self, payment_id: int, holds: Holds, within_s: float) -> Payment | None:
+        """The payment once `holds` is true of it, or as it is when the time is over; None when
+        there is none. Raises what storage raises."""
+        return await self._watchers.until(payment_id, holds, within_s)
 
     async def cancel(self, payment_id: int) -> Payment | Refusal:
         """Cancel if its state allows; the payment as it then is."""

@@ -19,6 +19,7 @@ from actors.identity_store import StoreUnavailable
 from actors.journal import Journal
 from actors.ledger import Ledger
 from actors.messenger import Messenger
+from actors.mpesa_hashes import Hashes
 from actors.payment_parts import Parts
 from actors.payments import Payments
 from actors.people import People
@@ -39,6 +40,7 @@ from storage.errors import Unavailable
 from storage.events import PostgresEvents
 from storage.idempotency import PostgresIdempotency
 from storage.journal import PostgresJournal
+from storage.mpesa import PostgresHashes
 from storage.partners import load_partners
 from storage.payments import PostgresPayments
 from storage.pool import Pool
@@ -67,6 +69,7 @@ class Core:
     partners: Partners
     payments: Payments
     callbacks: CallbackIntake
+    hashes: Hashes
     fundings: Fundings
     audit: PostgresAudit
 
@@ -120,6 +123,7 @@ async def running_core(
             partners=await load_partners(pool),
             payments=payments,
             callbacks=callbacks,
+            hashes=Hashes(PostgresHashes(pool), clock),
             fundings=funding,
             audit=PostgresAudit(pool),
         )

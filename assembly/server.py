@@ -23,6 +23,7 @@ from assembly.simulators import Simulators, simulators
 from assembly.surfaces import surfaces
 from protocols.cashier.register import Sessions
 from protocols.listener import Server, serve
+from protocols.mpesa.sockets import OpenSockets
 from protocols.sandbox.routes import sandbox_routes
 from storage import embedded
 from storage.embedded.server import Postgres
@@ -110,7 +111,9 @@ async def _listen(
     nursery: trio.Nursery,
 ) -> Server:
     sessions = Sessions(core.clock)
+    sockets = OpenSockets(core.clock)
     nursery.start_soon(sessions.run)
+    nursery.start_soon(sockets.run)
     routes: tuple[Any, ...] = ()
     if sims is not None:
         routes = sandbox_routes(sandbox_control(core, sims, postgres, nursery))
@@ -119,7 +122,7 @@ async def _listen(
         serve,
         host=options.app_host,
         port=options.app_port,
-        surfaces=surfaces(options, core, sessions),
+        surfaces=surfaces(options, core, sessions, sockets),
         root_routes=(*root_routes(state, core), *routes),
         fallback_app=pages_app(options),
         tls=_tls(options),

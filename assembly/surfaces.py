@@ -3,27 +3,29 @@
 from actors.identity_store import StoreUnavailable
 from actors.rates import RatesUnavailable
 from assembly.core import Core
+from assembly.mpesa import mpesa
 from assembly.options import Options, listed
 from protocols.cashier.register import Sessions
 from protocols.cashier.service import Cashier, Settings
 from protocols.cashier.surface import cashier_surface
-from protocols.mpesa.surface import mpesa_surface
+from protocols.mpesa.sockets import OpenSockets
 from protocols.ops.surface import ops_surface
 from protocols.wallet.service import Wallet
 from protocols.wallet.surface import wallet_surface
 from protocols.web import Surface
-from providers.mpesa.urls import KNOWN_SOURCES, Sources
 from storage.errors import Unavailable
 
 # By these exceptions storage and rates say that they are away; nothing was moved then.
 _UNAVAILABLE = (Unavailable, StoreUnavailable, RatesUnavailable)
 
 
-def surfaces(options: Options, core: Core, sessions: Sessions) -> list[Surface]:
+def surfaces(
+    options: Options, core: Core, sessions: Sessions, sockets: OpenSockets
+) -> list[Surface]:
     """Every surface as the listener mounts it."""
     return [
         _cashier(options, core, sessions),
-        _mpesa(options, core),
+        mpesa(options, core, sockets, _UNAVAILABLE),
         _wallet(options, core),
         ops_surface(core.people, [core.fundings], options.origins),
     ]
@@ -50,13 +52,6 @@ def _cashier(options: Options, core: Core, sessions: Sessions) -> Surface:
         ),
     )
     return cashier_surface(cashier, listed(options.cashier_hosts))
-
-
-def _mpesa(options: Options, core: Core) -> Surface:
-    allowed = listed(options.mpesa_callback_sources)
-    if not allowed:
-        allowed = ("127.0.0.0/8", "::1/128") if options.is_sandbox else KNOWN_SOURCES
-    return mpesa_surface(core.callbacks, Sources(allowed).allows)
 
 
 def _wallet(options: Options, core: Core) -> Surface:

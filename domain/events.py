@@ -111,6 +111,8 @@ Fact = (
     | WithdrawalCompleted
     | WithdrawalFailed
     | TransactionMoved
+    | PushMoved
+    | PayoutMoved
 )
 
 

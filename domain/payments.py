@@ -22,13 +22,17 @@ class Kind(StrEnum):
     PARTNER_WITHDRAWAL = "partner_withdrawal"  # payout to a phone
     AGENT_WITHDRAWAL = "agent_withdrawal"  # cash from an agent
     CRYPTO_WITHDRAWAL = "crypto_withdrawal"  # to an address outside
+    PUSH = "push"  # of the M-Pesa surface: credited in shillings, told to a hash
+    PAYOUT = "payout"  # of the M-Pesa surface: shillings to a phone, told to a hash
 
 
 # Who is asked: mobile money to collect or to pay out, an agent to hand over.
-COLLECTIONS: Final = frozenset({Kind.PARTNER_DEPOSIT})
-PAYOUTS: Final = frozenset({Kind.PARTNER_WITHDRAWAL})
+COLLECTIONS: Final = frozenset({Kind.PARTNER_DEPOSIT, Kind.PUSH})
+PAYOUTS: Final = frozenset({Kind.PARTNER_WITHDRAWAL, Kind.PAYOUT})
 HANDOVERS: Final = frozenset({Kind.AGENT_DEPOSIT, Kind.AGENT_WITHDRAWAL})
-DEPOSITS: Final = frozenset({Kind.PARTNER_DEPOSIT, Kind.AGENT_DEPOSIT, Kind.CRYPTO_DEPOSIT})
+DEPOSITS: Final = frozenset(
+    {Kind.PARTNER_DEPOSIT, Kind.AGENT_DEPOSIT, Kind.CRYPTO_DEPOSIT, Kind.PUSH}
+)
 
 SILENCE_US: Final = 120_000_000  # without a callback for so long, ask (CASH-C41, MPWS-C16)
 
@@ -90,6 +94,14 @@ _COLLECTION: Final = {
     (State.UNDER_REVIEW, Move.APPROVE): State.COMPLETED,
     (State.UNDER_REVIEW, Move.REJECT): State.FAILED,
 }
+# A push is over when nobody has answered it in time, and says so (MPWS-C16).
+_PUSH: Final = {
+    **_COLLECTION,
+    **{
+        (state, Move.EXPIRE): State.EXPIRED
+        for state in (State.SENDING, State.PENDING, State.UNKNOWN)
+    },
+}
 # Money that goes out ends by evidence only: the provider's, or an operator's who has looked there.
 _PAYOUT: Final = {
     **_IN_DOUBT,
@@ -116,6 +128,8 @@ _TABLES: Final = {
     Kind.PARTNER_WITHDRAWAL: _PAYOUT,
     Kind.AGENT_WITHDRAWAL: _CASH_PAYOUT,
     Kind.CRYPTO_WITHDRAWAL: _PAYOUT,
+    Kind.PUSH: _PUSH,
+    Kind.PAYOUT: _PAYOUT,
 }
 
 
@@ -135,7 +149,8 @@ class Payment(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     answer is not recorded, `doubted` once a call may have arrived whose answer nobody knows, and
     `refusal` the last refusal that doubt keeps from counting. Of the cash: `cash` is what was
     booked for it in units of `local_asset`, `provider_receipt` the first receipt of it, and
-    `unreceipted` while cash is booked whose receipt is not known.
+    `unreceipted` while cash is booked whose receipt is not known. `code` and `reason` are the
+    provider's last word; `merchant` is its second id of a push.
     """
 
     id: int
@@ -168,8 +183,11 @@ class Payment(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     callback_hash: str = ""
     callback_key: bytes = b""
     checkout: str = ""
+    merchant: str = ""
     conversation: str = ""
     provider_receipt: str = ""
+    description: str = ""
+    code: str = ""
     reason: str = ""
     asked_us: int = 0
     asking: bool = False

@@ -24,12 +24,16 @@ def whole_down(units: int) -> int:
 
 
 def collected(payment: Payment, label: str) -> tuple[Posting, ...]:
-    """A deposit by a partner arrived: float, position and wallet (CASH-C22).
+    """A deposit by a partner arrived: float, position and wallet (CASH-C22). Shillings that are
+    credited as shillings (whole ones, without a fee) go straight from the float.
 
     What rounding up to a whole made the payer add stays in the rounding account; the partner's
     fee is a cost of ours.
     """
     local, usd = payment.local_asset, payment.asset
+    if local == usd:
+        source = system(local, SystemPurpose.MPESA_FLOAT)
+        return (Posting(source, payment.account, payment.amount, label),)
     floated = whole_up(payment.local_amount)
     postings = [
         _floated(local, payment.local_amount),
@@ -75,6 +79,9 @@ def expected_cash(payment: Payment) -> int:
 def paid_out(payment: Payment, label: str) -> tuple[Posting, ...]:
     """A payout by a partner reached the phone: wallet, position, float, fee."""
     local, usd = payment.local_asset, payment.asset
+    if local == usd:
+        destination = system(local, SystemPurpose.MPESA_FLOAT)
+        return (Posting(payment.account, destination, payment.amount, label),)
     position = system(local, SystemPurpose.FX_POSITION)
     sent = whole_down(payment.local_amount)
     postings = [
@@ -110,6 +117,8 @@ def into_suspense(payment: Payment, local_amount: int) -> tuple[Posting, ...]:
 def approved(payment: Payment, credit: int, label: str) -> tuple[Posting, ...]:
     """An operator credits cash that waited in suspense; `credit` in units of the wallet."""
     local = payment.local_asset
+    if local == payment.asset:
+        return (Posting(suspense(payment), payment.account, payment.cash, label),)
     return (
         Posting(suspense(payment), system(local, SystemPurpose.FX_POSITION), payment.cash, label),
         Posting(system(payment.asset, SystemPurpose.FX_POSITION), payment.account, credit, label),

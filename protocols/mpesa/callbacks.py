@@ -38,9 +38,7 @@ def alias_routes(intake: CallbackIntake, allowed: Allows) -> tuple[Route, ...]:
     return _routes(intake, allowed, _ALIASES)
 
 
-def _routes(
-    intake: CallbackIntake, allowed: Allows, paths: dict[Source, str]
-) -> tuple[Route, ...]:
+def _routes(intake: CallbackIntake, allowed: Allows, paths: dict[Source, str]) -> tuple[Route, ...]:
     return tuple(
         Route(
             "POST",

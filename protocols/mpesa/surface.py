@@ -1,37 +1,115 @@
-"""The M-Pesa surface's place on the port and its error shape (MPWS-C02, MPWS-C05)."""
+"""The M-Pesa surface's place on the port: two sockets, its endpoints, its error shape."""
 
-from collections.abc import Callable
+from collections.abc import Mapping
+from http import HTTPStatus
 from typing import Final
 
-from actors.callbacks import CallbackIntake
-from protocols.http import Response, json_response
-from protocols.mpesa.callbacks import callback_routes
-from protocols.web import ErrorKind, Surface
+from actors.callbacks import CallbackIntake, Source
+from actors.connection import Connection
+from domain.hashes import payouts as payouts_of
+from domain.hashes import pushes as pushes_of
+from protocols.http import Request, Response
+from protocols.mpesa import pushes, withdrawals
+from protocols.mpesa.admission import admitted, identify
+from protocols.mpesa.callbacks import Allows, CallbackHandler, alias_routes, callback_routes
+from protocols.mpesa.errors import Code, Refused, unavailable
+from protocols.mpesa.routes import client_routes, failure
+from protocols.mpesa.service import Mpesa
+from protocols.mpesa.session import Handler, Session
+from protocols.replay import resume_offset
+from protocols.sockets import Admission, SocketLimits, SocketRoute
+from protocols.web import Cors, ErrorKind, Surface
 
+# Document 001, "WebSocket Configuration"; pings and our own messages keep a socket alive
+# (MPWS-C12), one compressor for all is none per socket (MPWS-C13).
+LIMITS: Final = SocketLimits(
+    max_message=16 * 1024 * 1024,
+    ping_interval=120.0,
+    read_timeout=960.0,
+    deflate=True,
+    life_by_sending=True,
+)
+_PUSHES: Final[Mapping[str, Handler]] = {"push": pushes.push, "status": pushes.status}
+_PAYOUTS: Final[Mapping[str, Handler]] = {"withdraw": withdrawals.withdraw}
 _CODES: Final = {
-    ErrorKind.MALFORMED: "INVALID_JSON",
-    ErrorKind.INVALID: "VALIDATION_ERROR",
-    ErrorKind.BAD_REQUEST: "VALIDATION_ERROR",
-    ErrorKind.TOO_LARGE: "VALIDATION_ERROR",
-    ErrorKind.NOT_FOUND: "NOT_FOUND",
-    ErrorKind.METHOD_NOT_ALLOWED: "NOT_FOUND",
-    ErrorKind.UPGRADE_REQUIRED: "VALIDATION_ERROR",
-    ErrorKind.TIMEOUT: "TIMEOUT",
-    ErrorKind.OVERLOADED: "INTERNAL_ERROR",
-    ErrorKind.INTERNAL: "INTERNAL_ERROR",
+    ErrorKind.MALFORMED: Code.INVALID_JSON,
+    ErrorKind.INVALID: Code.VALIDATION_ERROR,
+    ErrorKind.BAD_REQUEST: Code.VALIDATION_ERROR,
+    ErrorKind.TOO_LARGE: Code.VALIDATION_ERROR,
+    ErrorKind.NOT_FOUND: Code.NOT_FOUND,
+    ErrorKind.METHOD_NOT_ALLOWED: Code.NOT_FOUND,
+    ErrorKind.UPGRADE_REQUIRED: Code.VALIDATION_ERROR,
+    ErrorKind.TIMEOUT: Code.TIMEOUT,
+    ErrorKind.OVERLOADED: Code.INTERNAL_ERROR,
+    ErrorKind.INTERNAL: Code.INTERNAL_ERROR,
 }
 
 
-def mpesa_surface(intake: CallbackIntake, allowed: Callable[[str], bool]) -> Surface:
-    """The surface as app.py mounts it."""
+def mpesa_surface(
+    mpesa: Mpesa,
+    intake: CallbackIntake,
+    allowed: Allows,
+    hosts: tuple[str, ...] = (),
+    origins: tuple[str, ...] = (),
+) -> Surface:
+    """The surface as app.py mounts it; `mpesa.sockets.run` must be running. `allowed` says
+    which addresses the provider calls from."""
+    mpesa.hashes.on_bound = mpesa.sockets.bound
+    timeouts = CallbackHandler(intake, Source.TIMEOUT, allowed)
     return Surface(
         name="mpesa",
         prefix="/mpesa",
-        routes=callback_routes(intake, allowed),
+        hosts=hosts,
+        routes=(
+            *client_routes(mpesa, timeouts),
+            *callback_routes(intake, allowed),
+            *alias_routes(intake, allowed),
+        ),
+        sockets=_sockets(mpesa),
         render_error=_render_error,
+        cors=Cors(origins=origins),
     )
 
 
+def _sockets(mpesa: Mpesa) -> tuple[SocketRoute, ...]:
+    """The documented paths, and the same without the document's own `/mpesa`: below the
+    surface's prefix they make the document's addresses once more."""
+    doors = (Door(mpesa, pays_out=False), Door(mpesa, pays_out=True))
+    return tuple(
+        SocketRoute(path + door.path, door.admit, LIMITS, summary=door.summary)
+        for path in ("/mpesa", "")
+        for door in doors
+    )
+
+
+class Door:
+    """Admission to one of the two sockets."""
+
+    def __init__(self, mpesa: Mpesa, *, pays_out: bool) -> None:
+        self._mpesa = mpesa
+        self._pays_out = pays_out
+        self.path = "/b2c/:hash" if pays_out else "/stk/:hash"
+        self.summary = "Withdrawals" if pays_out else "STK pushes"
+
+    async def admit(self, request: Request) -> Admission:
+        """400, 401 or 403 before the upgrade (FM-09), else the session of this hash."""
+        mpesa, hash_ = self._mpesa, request.params["hash"]
+        try:
+            who = await identify(mpesa, request)
+            caller = await admitted(mpesa, hash_, who, pays_out=self._pays_out)
+        except Refused as refused:
+            return failure(refused)
+        except mpesa.unavailable:
+            return failure(unavailable())
+        feed = payouts_of(hash_) if self._pays_out else pushes_of(hash_)
+        handlers = _PAYOUTS if self._pays_out else _PUSHES
+        resume_from = resume_offset(request.query.get("resume_from"))
+
+        def make_session(connection: Connection) -> Session:
+            return Session(mpesa, connection, caller, who, feed, handlers, resume_from)
+
+        return make_session
+
+
 def _render_error(status: int, kind: ErrorKind, detail: str) -> Response:
-    error = {"code": _CODES[kind], "message": detail or kind.value}
-    return json_response({"success": False, "error": error}, status)
+    return failure(Refused(_CODES[kind], detail or kind.value, status=HTTPStatus(status)))
