@@ -102,8 +102,11 @@ class House:
         found: list[dict[str, Any]] = answer.json()["reviews"]
         return found
 
-    async def check_books(self, **totals: int) -> None:
-        """Everything balances, and nothing but `totals` funded (NGN by user id)."""
+    async def rule(self, admin: Person, reference: str, decision: Any, **more: Any) -> Any:
+        return await admin.post(f"/ops/reviews/{reference}", {"decision": decision, **more})
+
+    async def check_books(self) -> None:
+        """Every check of the ledger holds, and every currency sums to zero."""
         report = (await self.http.get("/sandbox/ledger")).json()
         assert report["balanced"], report["differences"]
         assert all(Decimal(total) == 0 for total in report["totals"].values())
@@ -111,7 +114,8 @@ class House:
 
 @asynccontextmanager
 async def serving(dsn: str, folder: Path, **environ: str) -> AsyncIterator[House]:
-    """The whole server on a database of the test's own; a second time for a restart."""
+    """The whole server on a database of the test's own, "" for an embedded one; a second time
+    for a restart."""
     options = read_options(
         {"DATABASE_URL": dsn, "DATA_DIR": str(folder), "APP_PORT": "0"} | environ
     )
