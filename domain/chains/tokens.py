@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from domain.chains.addresses import canonical
 from domain.chains.table import CHAINS, EVM_CHAINS
 
 _DECIMALS: Final = {
@@ -44,9 +45,12 @@ TokenTable = Mapping[tuple[str, str], Token]
 
 
 def token_of(chain: str, symbol: str, contract: str) -> Token:
-    """With the decimals this symbol has on this chain."""
+    """With the decimals this symbol has on this chain. Raises ValueError for no address."""
     decimals = _OTHER_DECIMALS.get((chain, symbol), _DECIMALS[symbol])
-    return Token(chain, symbol, contract, decimals)
+    spelled = canonical(chain, contract) if contract else ""
+    if spelled is None:
+        raise ValueError(f"{contract!r} is no address on {chain}")
+    return Token(chain, symbol, spelled, decimals)
 
 
 def table_of(contracts: Mapping[tuple[str, str], str]) -> dict[tuple[str, str], Token]:
