@@ -76,7 +76,7 @@ class Account:
         self.overdraft = may_overdraw(key)
         self.alive = True  # False once passivated: look it up again
         self.reserved = 0  # decided, not yet committed
-        self.in_flight = 0  # intents in the journal that touch this account
+        self.in_flight = 0  # intents and askers that must find it alive
         self.staged_in = -1  # the batch the staged counters belong to
         self.staged_debits = self.staged_credits = self.staged_pending = self.staged_sequence = 0
 
@@ -210,6 +210,8 @@ class Accounts:
         if isinstance(found, Exception):
             # Many askers raise this one object: none may drag the others' frames along.
             raise found.with_traceback(None)
+        if found is not None:
+            found.in_flight -= 1
         return found
 
     async def _load_forever(self) -> None:
@@ -248,5 +250,7 @@ class Accounts:
         waiters = self._loading.pop(key)
         tasks = list(waiters)
         waiters.clear()
+        if isinstance(result, Account):
+            result.in_flight += len(tasks)  # until they run, so that it is alive when they do
         for task in tasks:
             trio.lowlevel.reschedule(task, outcome.Value(result))

@@ -4,6 +4,9 @@
 hand to the journal, wait for the commit.
 """
 
+from collections.abc import Iterable
+from types import TracebackType
+
 from actors.account import Account, Accounts
 from actors.batch import Command
 from actors.journal import Journal
@@ -25,19 +28,14 @@ class Ledger:
         while an account cannot be recovered, and what `intent.effects` raised.
         """
         accounts: dict[AccountKey, Account] = {}
-        while missing := self._look_up(intent, accounts):
-            refusal = await self._bring(intent, accounts, missing)
-            if refusal is not None:
-                return refusal
-        # Nothing may wait between the decision and the reservation.
-        refusal = decide(accounts, intent)
-        if refusal is not None:
-            return refusal
-        command = Command(intent, accounts)
-        refusal = self.journal.submit(command)
-        if refusal is not None:
-            return refusal
-        result = await command.wait()
+        missing = self._look_up(intent, accounts)
+        if missing:
+            accepted = await self._bring(intent, accounts, missing)
+        else:
+            accepted = self._accept(intent, accounts)
+        if isinstance(accepted, Refusal):
+            return accepted
+        result = await accepted.wait()
         if isinstance(result, Exception):
             raise result
         return result
@@ -54,27 +52,65 @@ class Ledger:
                 found[key] = account
         return missing
 
+    def _accept(self, intent: Intent, accounts: dict[AccountKey, Account]) -> Command | Refusal:
+        """Decide, reserve and queue. Nothing waits here, so nobody else decides in between."""
+        refusal = decide(accounts, intent)
+        if refusal is not None:
+            return refusal
+        command = Command(intent, accounts)
+        return self.journal.submit(command) or command
+
     async def _bring(
         self, intent: Intent, found: dict[AccountKey, Account], missing: list[AccountKey]
-    ) -> Refusal | None:
-        """Recover what is missing; open the platform's accounts, and missing destinations unless
-        the intent is refused."""
-        absent: list[AccountKey] = []
-        for key in missing:
-            account = await self.accounts.get(key)
-            if account is None and may_overdraw(key):
-                account = await self.accounts.open(key)
-            if account is None:
-                absent.append(key)
-            else:
-                found[key] = account
-        if not absent:
-            return None
-        refusal = decide(found, intent)
-        if refusal is None:
-            for key in absent:
-                await self.accounts.open(key)
-        return refusal
+    ) -> Command | Refusal:
+        """Recover what is missing, opening the platform's accounts, and missing destinations
+        unless the intent is refused; then accept it."""
+        pins = _Pins(found.values())
+        with pins:
+            absent: list[AccountKey] = []
+            for key in missing:
+                account = await self.accounts.get(key)
+                if account is None and may_overdraw(key):
+                    account = await self.accounts.open(key)
+                if account is None:
+                    absent.append(key)
+                else:
+                    found[key] = pins.pin(account)
+            if absent:
+                refusal = decide(found, intent)
+                if refusal is not None:
+                    return refusal
+                for key in absent:
+                    found[key] = pins.pin(await self.accounts.open(key))
+            return self._accept(intent, found)
+
+
+class _Pins:
+    """Keeps accounts in memory while the others of an intent are brought there. Without, two
+    intents could passivate each other's accounts for ever."""
+
+    def __init__(self, accounts: Iterable[Account]) -> None:
+        self._pinned: list[Account] = []
+        for account in accounts:
+            self.pin(account)
+
+    def pin(self, account: Account) -> Account:
+        """Keep this one too."""
+        account.in_flight += 1
+        self._pinned.append(account)
+        return account
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        tb: TracebackType | None,
+    ) -> None:
+        for account in self._pinned:
+            account.in_flight -= 1
 
 
 def _keys(intent: Intent) -> list[AccountKey]:

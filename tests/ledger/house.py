@@ -80,19 +80,14 @@ class DoorJournal(PostgresJournal):
         await super().commit(batch, epoch)
         self.after_commit(batch)
 
-    async def backend(self) -> int:
-        """Process number of the writer's session."""
-        assert self._connection is not None
-        return self._connection.info.backend_pid
-
 
 class DoorAccounts(PostgresAccounts):
     """The real accounts behind doors. Complains when a key would come alive twice."""
 
     def __init__(self, pool: Pool) -> None:
         super().__init__(pool)
-        self.loads = Door()
-        self.openings = Door()
+        self.loads, self.after_loads = Door(), Door()
+        self.openings, self.after_openings = Door(), Door()
         self.loaded: list[Sequence[AccountKey]] = []
         self.fault: Exception | None = None
         self._made: dict[AccountKey, Account] = {}
@@ -106,12 +101,14 @@ class DoorAccounts(PostgresAccounts):
         if self.fault is not None:
             raise self.fault
         found = await super().load(keys)
+        await self.after_loads.enter()
         self._made.update((account.key, account) for account in found)
         return found
 
     async def open(self, key: AccountKey, created_us: int, number: str | None) -> None:
         await self.openings.enter()
         await super().open(key, created_us, number)
+        await self.after_openings.enter()
 
 
 @dataclass
@@ -160,6 +157,13 @@ class House:
             for number, intent in enumerate(intents):
                 nursery.start_soon(ask, number, intent)
         return [answer for answer in answers if answer is not None]
+
+    def passivate(self) -> None:
+        """Drop every account from memory that nobody has in flight."""
+        directory = self.ledger.accounts
+        limit, directory._limit = directory._limit, 0
+        directory.passivate()
+        directory._limit = limit
 
     async def balance(self, owner: int) -> int:
         """Posted units by the database."""
