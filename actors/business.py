@@ -31,9 +31,9 @@ class Businesses:
         people: People,
         clock: Clock,
         random_bytes: Callable[[int], bytes],
-        address_of: Callable[[str], str],
+        address_of: Callable[[int], str],
     ) -> None:
-        """`address_of` derives a business's receiving address from its id."""
+        """`address_of` derives a business's receiving address from its owner's user id."""
         self._store = store
         self._people = people
         self._clock = clock
@@ -75,7 +75,7 @@ class Businesses:
         return finished.business if isinstance(finished, AlreadyComplete) else finished
 
     async def _finish(self, business: Business) -> Business | AlreadyComplete:
-        now, address = self._clock.now_us(), self._address_of(business.id)
+        now, address = self._clock.now_us(), self._address_of(business.user_id)
         done = await self._store.complete(business.id, address, now)
         if done is not None:
             return done

@@ -24,11 +24,15 @@ from actors.payment_parts import Parts
 from actors.payments import Payments
 from actors.people import People
 from actors.rates import RateService
+from actors.registration import Registrations
 from assembly.options import Options, Secrets
 from assembly.outside import Outside
 from assembly.wallet import fundings, wallet_log
+from domain.chains.table import Family
 from domain.identity import AccessTokens, FixedCodes, RandomCodes
 from domain.partners import Partners
+from protocols.nexuspay.register import Sockets
+from providers.hdwallet.wallet import HdWallet, new_mnemonic
 from providers.mpesa.client import Callbacks
 from storage.accounts import PostgresAccounts
 from storage.alerts import PostgresAlerts
@@ -46,6 +50,7 @@ from storage.payments import PostgresPayments
 from storage.pool import Pool
 from storage.rates import StoredQuotes
 from storage.reads import PostgresLedgerReads
+from storage.registrations import StoredRegistrations
 from storage.users import Users
 
 _UNAVAILABLE: Final = (Unavailable, StoreUnavailable)  # how storage says that it is away
@@ -72,6 +77,9 @@ class Core:
     hashes: Hashes
     fundings: Fundings
     audit: PostgresAudit
+    registrations: Registrations
+    addresses: HdWallet
+    nexus_sockets: Sockets
 
 
 @asynccontextmanager
@@ -85,7 +93,12 @@ async def running_core(
     journal = Journal(PostgresJournal(dsn), feeds, clock)
     ledger = Ledger(directory, journal)
     messenger = Messenger(outside.channels)
-    people = _people(options, keys, pool, clock, messenger)
+    users = Users(pool, SecretBox(derive_key(keys.data.encode(), "secrets"), secrets.token_bytes))
+    addresses = HdWallet(
+        new_mnemonic(lambda count: derive_key(keys.data.encode(), "chains")[:count])
+    )
+    people = _people(options, keys, users, pool, clock, messenger, addresses)
+    sockets = Sockets(clock)
     rates = RateService(outside.rates, StoredQuotes(pool), clock)
     payment_store = PostgresPayments(pool)
     parts = Parts(
@@ -106,7 +119,7 @@ async def running_core(
         nursery = await stack.enter_async_context(trio.open_nursery())
         stack.callback(nursery.cancel_scope.cancel)
         await nursery.start(journal.run)
-        for part in (directory, messenger, people, payments, callbacks, funding):
+        for part in (directory, messenger, people, payments, callbacks, funding, sockets):
             await nursery.start(part.run)
         yield Core(
             clock=clock,
@@ -126,16 +139,23 @@ async def running_core(
             hashes=Hashes(PostgresHashes(pool), clock),
             fundings=funding,
             audit=PostgresAudit(pool),
+            registrations=Registrations(people, users, StoredRegistrations(pool), clock),
+            addresses=addresses,
+            nexus_sockets=sockets,
         )
         with trio.move_on_after(5):
             await journal.drain()
 
 
 def _people(
-    options: Options, keys: Secrets, pool: Pool, clock: Clock, messenger: Messenger
+    options: Options,
+    keys: Secrets,
+    users: Users,
+    pool: Pool,
+    clock: Clock,
+    messenger: Messenger,
+    addresses: HdWallet,
 ) -> People:
-    master = keys.data.encode()
-    users = Users(pool, SecretBox(derive_key(master, "secrets"), secrets.token_bytes))
     fixed = options.is_sandbox and not options.sandbox_random_codes
     return People(
         users,
@@ -144,7 +164,8 @@ def _people(
         messenger=messenger,
         tokens=AccessTokens(keys.jwt.encode(), secrets.token_bytes),
         codes=FixedCodes("123456") if fixed else RandomCodes(secrets.token_bytes),
-        code_key=derive_key(master, "codes"),
+        code_key=derive_key(keys.data.encode(), "codes"),
         random_bytes=secrets.token_bytes,
         jitter=random.random,
+        wallet_address=lambda user_id: addresses.address(Family.EVM, user_id),
     )

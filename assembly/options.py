@@ -15,6 +15,9 @@ SECRETS_FILE: Final = "secrets.json"
 _SHORTEST_SECRET: Final = 32  # bytes (X-C04)
 
 
+_TRUE: Final = frozenset({"1", "true", "yes", "on"})
+
+
 class OptionError(Exception):
     """An option is missing or wrong; the text is one line that names the variable."""
 
@@ -41,6 +44,9 @@ class Options:
     cashier_hosts: str = "api.safarigari.com"
     cashier_messages_per_second: int = 60
     cashier_transfer_requires_verification: bool = False
+    nexuspay_hosts: str = "api.nexuspay.app"
+    nexuspay_require_otp: str = ""
+    nexuspay_show_float: bool = True
     wallet_hosts: str = ""
     wallet_daily_limit: int = 5_000_000
     wallet_log: str = ""
@@ -94,6 +100,13 @@ class Options:
         if not self.mpesa_allow_anonymous:
             return self.is_sandbox
         return _is_true(self.mpesa_allow_anonymous)
+
+    @property
+    def nexuspay_needs_otp(self) -> bool:
+        """X-C05: in live mode money moves by tokens of a login with a code, unless configured."""
+        if self.nexuspay_require_otp:
+            return self.nexuspay_require_otp.lower() in _TRUE
+        return not self.is_sandbox
 
     @property
     def admins(self) -> tuple[str, ...]:

@@ -20,6 +20,7 @@ code{background:#f2f2f2;padding:.1em .3em;border-radius:3px}td{padding:.2rem 1re
 <table>
 <tr><td>cashier</td><td><code>/cashier/api/v1/cashier/svc/ws</code> (WebSocket)</td></tr>
 <tr><td>M-Pesa callbacks</td><td><code>/mpesa/api/v1/mpesa/…</code></td></tr>
+<tr><td>NexusPay</td><td><code>/nexuspay/api/…</code>, <code>/nexuspay/ws</code></td></tr>
 <tr><td>wallet</td><td><code>/wallet/api/wallet/…</code></td></tr>
 <tr><td>operators</td><td><code>/ops/reviews</code></td></tr>
 <tr><td>health</td><td><a href="/healthz"><code>/healthz</code></a></td></tr>

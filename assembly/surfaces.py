@@ -4,6 +4,7 @@ from actors.identity_store import StoreUnavailable
 from actors.rates import RatesUnavailable
 from assembly.core import Core
 from assembly.mpesa import mpesa
+from assembly.nexuspay import nexuspay
 from assembly.options import Options, listed
 from protocols.cashier.register import Sessions
 from protocols.cashier.service import Cashier, Settings
@@ -27,6 +28,7 @@ def surfaces(
         _cashier(options, core, sessions),
         mpesa(options, core, sockets, _UNAVAILABLE),
         _wallet(options, core),
+        nexuspay(options, core, _UNAVAILABLE),
         ops_surface(core.people, [core.fundings], options.origins),
     ]
 

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Final
 
+from domain.chains.table import EVM_CHAINS
+
 
 @dataclass(frozen=True, slots=True)
 class Chain:
@@ -11,11 +13,10 @@ class Chain:
     key: str
     network: str
     explorer: str
-    explorer_url: str
 
     def transaction_url(self, tx_hash: str) -> str:
         """Where the explorer shows a transaction."""
-        return f"{self.explorer_url}/tx/{tx_hash}"
+        return EVM_CHAINS[self.key].explorer_url(tx_hash)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,27 +30,24 @@ class Token:
 
 # Explorers beyond the six the document names: NXPY-C56.
 _CHAINS: Final = (
-    ("arbitrum", "Arbitrum One", "Arbiscan", "arbiscan.io"),
-    ("polygon", "Polygon", "PolygonScan", "polygonscan.com"),
-    ("celo", "Celo Mainnet", "Celo Explorer", "celoscan.io"),
-    ("base", "Base", "BaseScan", "basescan.org"),
-    ("optimism", "Optimism", "Optimism Explorer", "optimistic.etherscan.io"),
-    ("ethereum", "Ethereum Mainnet", "Etherscan", "etherscan.io"),
-    ("bnb", "BNB Smart Chain", "BscScan", "bscscan.com"),
-    ("avalanche", "Avalanche C-Chain", "SnowTrace", "snowtrace.io"),
-    ("fantom", "Fantom Opera", "FTMScan", "ftmscan.com"),
-    ("gnosis", "Gnosis Chain", "GnosisScan", "gnosisscan.io"),
-    ("scroll", "Scroll", "ScrollScan", "scrollscan.com"),
-    ("moonbeam", "Moonbeam", "Moonscan", "moonscan.io"),
-    ("fuse", "Fuse Network", "Fuse Explorer", "explorer.fuse.io"),
-    ("aurora", "Aurora", "Aurora Explorer", "explorer.mainnet.aurora.dev"),
-    ("lisk", "Lisk", "Lisk Explorer", "blockscout.lisk.com"),
-    ("somnia", "Somnia", "Somnia Explorer", "explorer.somnia.network"),
+    ("arbitrum", "Arbitrum One", "Arbiscan"),
+    ("polygon", "Polygon", "PolygonScan"),
+    ("celo", "Celo Mainnet", "Celo Explorer"),
+    ("base", "Base", "BaseScan"),
+    ("optimism", "Optimism", "Optimism Explorer"),
+    ("ethereum", "Ethereum Mainnet", "Etherscan"),
+    ("bnb", "BNB Smart Chain", "BscScan"),
+    ("avalanche", "Avalanche C-Chain", "SnowTrace"),
+    ("fantom", "Fantom Opera", "FTMScan"),
+    ("gnosis", "Gnosis Chain", "GnosisScan"),
+    ("scroll", "Scroll", "ScrollScan"),
+    ("moonbeam", "Moonbeam", "Moonscan"),
+    ("fuse", "Fuse Network", "Fuse Explorer"),
+    ("aurora", "Aurora", "Aurora Explorer"),
+    ("lisk", "Lisk", "Lisk Explorer"),
+    ("somnia", "Somnia", "Somnia Explorer"),
 )
-CHAINS: Final[dict[str, Chain]] = {
-    key: Chain(key, network, explorer, f"https://{host}")
-    for key, network, explorer, host in _CHAINS
-}
+CHAINS: Final[dict[str, Chain]] = {row[0]: Chain(*row) for row in _CHAINS}
 _TOKENS: Final = (
     ("USDC", "USD Coin", 6),
     ("USDT", "Tether USD", 6),
@@ -66,7 +64,7 @@ DEFAULT_CHAIN: Final = "arbitrum"
 # Of transfers, deposits and withdrawals (NXPY-C14, C21, C31).
 DEFAULT_TOKEN: Final = "USDC"  # noqa: S105  # a currency
 # What pay-with-crypto takes: a closed list (NXPY-C44).
-SPENDABLE: Final = ("USDC", "USDT", "BTC", "ETH")
+SPENDABLE: Final = ("USDC", "USDT", "BTC")
 
 
 def everywhere_but_celo(chain: str, token: str) -> bool:

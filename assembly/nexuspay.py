@@ -1,0 +1,71 @@
+"""The NexusPay surface, put together from the core."""
+
+import secrets
+
+from actors.business import Businesses
+from actors.token_transfers import TokenTransfers
+from assembly.core import Core
+from assembly.options import Options, listed
+from domain.chains.table import EVM_CHAINS, Family
+from domain.chains.tokens import known_contracts
+from domain.nexuspay.catalogue import everywhere_but_celo
+from protocols.nexuspay.service import NexusPay, Settings
+from protocols.nexuspay.surface import nexuspay_surface
+from protocols.web import Surface
+from providers.hdwallet.wallet import HdWallet
+from storage.businesses import PostgresBusinesses
+from storage.nexuspay import PostgresTransactions
+
+_NATIVE = {(chain.key, chain.native) for chain in EVM_CHAINS.values() if chain.native}
+_LIVE_PAIRS = frozenset(known_contracts()) | _NATIVE
+_FEES_OWNER = 0  # no user has this id, so its address is free for the platform's fees
+
+
+def nexuspay(options: Options, core: Core, unavailable: tuple[type[Exception], ...]) -> Surface:
+    """The surface as the listener mounts it."""
+    nexus = NexusPay(
+        clock=core.clock,
+        people=core.people,
+        registrations=core.registrations,
+        businesses=businesses(core),
+        transfers=TokenTransfers(core.ledger, core.rates, core.clock, secrets.token_bytes),
+        transactions=PostgresTransactions(core.pool),
+        ledger=core.ledger,
+        accounts=core.accounts,
+        reads=core.reads,
+        rates=core.rates,
+        idempotency=core.idempotency,
+        feeds=core.feeds,
+        events=core.events,
+        audit=core.audit,
+        sockets=core.nexus_sockets,
+        carries=everywhere_but_celo if options.is_sandbox else _has_contract,
+        unavailable=unavailable,
+        settings=_settings(options, core.addresses),
+    )
+    return nexuspay_surface(nexus, listed(options.nexuspay_hosts), options.origins)
+
+
+def businesses(core: Core) -> Businesses:
+    """Businesses, each with an address of its owner's number in an account of its own."""
+
+    def address_of(user_id: int) -> str:
+        return core.addresses.address(Family.EVM, user_id, "business")
+
+    store = PostgresBusinesses(core.pool)
+    return Businesses(store, core.people, core.clock, secrets.token_bytes, address_of)
+
+
+def _has_contract(chain: str, token: str) -> bool:
+    """What is known of live chains; a pair without an address is refused, never guessed."""
+    return (chain, token) in _LIVE_PAIRS
+
+
+def _settings(options: Options, addresses: HdWallet) -> Settings:
+    return Settings(
+        main_address=addresses.hot(Family.EVM).address,
+        fees_address=addresses.address(Family.EVM, _FEES_OWNER),
+        require_otp=options.nexuspay_needs_otp,
+        short_addresses=options.is_sandbox,
+        show_float=options.nexuspay_show_float,
+    )

@@ -1,0 +1,71 @@
+"""One call of a handler, and what is saved of it under an idempotency key."""
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+from msgspec import Raw
+
+from actors.people import Authenticated
+from domain.identity import Profile
+from domain.ledger import Ticket
+from protocols.http import JSON, Request, Response
+from protocols.nexuspay.codec import encode
+
+Render = Callable[[Any], Any]
+
+
+class Saved(msgspec.Struct, frozen=True):
+    """An answer as it is kept: its status and body, or the payment it is made from again."""
+
+    status: int = 200
+    body: Raw = Raw(b"")
+    payment: str = ""
+
+
+_load = msgspec.json.Decoder(Saved).decode
+
+
+class Call:
+    """Who calls, and the ticket of the idempotency key, if one came.
+
+    A handler that had its outcome committed with its journal sets `journaled`.
+    """
+
+    __slots__ = ("journaled", "request", "ticket", "who")
+
+    def __init__(self, request: Request, ticket: Ticket | None = None) -> None:
+        self.request = request
+        self.who: Authenticated = request.principal
+        self.ticket = ticket
+        self.journaled = False
+
+    @property
+    def user_id(self) -> int:
+        """The caller."""
+        return self.who.user_id
+
+    @property
+    def profile(self) -> Profile:
+        """The caller, as committed when the request came."""
+        return self.who.profile
+
+
+def respond(value: Any, status: int = 200) -> Response:
+    """A value as a JSON response."""
+    return Response(status, encode(value), JSON)
+
+
+def save(response: Response) -> bytes:
+    """The whole answer."""
+    return encode(Saved(response.status, Raw(response.body)))
+
+
+def save_payment(ref: str) -> bytes:
+    """An answer that is made again from its payment."""
+    return encode(Saved(payment=ref))
+
+
+def load(outcome: bytes) -> Saved:
+    """What `save` or `save_payment` kept."""
+    return _load(outcome)

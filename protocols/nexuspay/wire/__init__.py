@@ -1,0 +1,1 @@
+"""What is read and written on the surface, a module a section of the document."""

@@ -1,0 +1,62 @@
+"""Rate limits with their headers, and the standard error body wherever it is due (FN-18)."""
+
+import time
+
+from tests.protocols.nexuspay.house import PASSWORD, House, new_email, refused
+
+_NAMES = ("X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset")
+
+
+async def test_authentication_is_limited_to_ten_a_minute_by_address(house: House) -> None:
+    """FN-03, NXPY-255: the 11th request is 429 with the three headers; the next window works."""
+    body = {"email": new_email(), "password": PASSWORD}
+    for left in range(9, -1, -1):
+        answer = await house.post("/auth/login", body)
+        assert answer.status_code == 401
+        assert [answer.headers[name] for name in _NAMES[:2]] == ["10", str(left)]
+    answer = await house.post("/auth/login", body)
+    refused(answer, 429, "RATE_LIMIT_EXCEEDED")
+    assert answer.headers["X-RateLimit-Remaining"] == "0"
+    assert 0 < int(answer.headers["X-RateLimit-Reset"]) - time.time() <= 61
+    assert 0 < int(answer.headers["Retry-After"]) <= 60
+    await house.advance(61)
+    assert (await house.post("/auth/login", body)).status_code == 401
+
+
+async def test_every_answer_has_the_three_headers(house: House) -> None:
+    """NXPY-258..260: 200, 400, 401, 404, 405 alike; a reset is whole seconds."""
+    answers = {
+        200: await house.post("/auth/password-reset/request", {"email": new_email()}),
+        400: await house.post("/auth/login", b"{"),
+        401: await house.post("/auth/login", {"email": new_email(), "password": PASSWORD}),
+        404: await house.get("/nothing/here"),
+        405: await house.get("/auth/login"),
+    }
+    for status, answer in answers.items():
+        assert answer.status_code == status
+        assert all(answer.headers[name].isdigit() for name in _NAMES), status
+    refused(answers[400], 400, "VALIDATION_ERROR")
+    refused(answers[404], 404, "NOT_FOUND")
+    refused(answers[405], 405, "VALIDATION_ERROR")
+
+
+async def test_browsers_may_read_the_headers(house: House) -> None:
+    """X-C25."""
+    answer = await house.post("/auth/login", {"email": new_email()}, Origin="https://shop.example")
+    assert answer.headers["Access-Control-Allow-Origin"] == "*"
+    assert "X-RateLimit-Remaining" in answer.headers["Access-Control-Expose-Headers"]
+    preflight = await house.http.options(
+        "/nexuspay/api/auth/login",
+        headers={"Origin": "https://shop.example", "Access-Control-Request-Method": "POST"},
+    )
+    assert preflight.status_code == 204
+
+
+async def test_the_host_header_reaches_the_surface_without_its_prefix(house: House) -> None:
+    """contract.md, "One port, five surfaces"."""
+    answer = await house.http.post(
+        "/api/auth/password-reset/request",
+        json={"email": "a@example.com"},
+        headers={"Host": "api.nexuspay.app"},
+    )
+    assert answer.json()["data"] == {"email": "a@example.com"}
