@@ -47,6 +47,7 @@ def root_routes(state: Serving, core: Core) -> tuple[Route, ...]:
         lines = (
             ("daftari_journals_total", core.ledger.journal.journals),
             ("daftari_journal_batches_total", core.ledger.journal.committed_batches),
+            ("daftari_journal_commit_seconds_total", round(core.ledger.journal.commit_seconds, 6)),
             ("daftari_journal_queued", core.ledger.journal.queued),
             ("daftari_journal_available", int(core.ledger.journal.available)),
             ("daftari_accounts_resident", len(core.ledger.accounts.resident)),
