@@ -58,6 +58,8 @@ class Problem(StrEnum):
     UNKNOWN_OUTCOME = "outcome unknown, retry with the same idempotency key"
     STATEMENT_TOO_LONG = "too many transactions in this period, use get_ledgers"
     CONFLICT = "request conflicts with another one"
+    NO_CRYPTO_DEPOSITS = "crypto deposits are not available"
+    NO_CRYPTO_WITHDRAWALS = "crypto withdrawals are not available"
 
 
 class Refused(Exception):

@@ -78,11 +78,13 @@ async def as_agent(cashier: Cashier, user_id: int) -> Agent | None:
     return profile.agent
 
 
-def chain(cashier: Cashier, currency: str) -> tuple[Chains, Chain]:
-    """The chain a cryptocurrency moves on, where chains are configured (CASH-C58)."""
+def chain(cashier: Cashier, currency: str, without: Problem) -> tuple[Chains, Chain]:
+    """The chain a cryptocurrency moves on (CASH-C58); `without` where none is configured."""
     found = CHAIN_OF.get(currency)
-    if cashier.chains is None or found is None:
+    if found is None:
         raise Refused(Problem.CURRENCY_NOT_SUPPORTED)
+    if cashier.chains is None:
+        raise Refused(without)
     return cashier.chains, found
 
 

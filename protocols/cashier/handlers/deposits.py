@@ -166,7 +166,7 @@ async def _by_agent(cashier: Cashier, call: Call, request: DepositRequest, units
 async def _by_chain(cashier: Cashier, call: Call, request: DepositRequest, units: int) -> Success:
     """An address of the caller's own; what arrives there is credited (CASH-C58)."""
     asset = checks.currency(request.local_currency)
-    chains, chain = services.chain(cashier, asset.code)
+    chains, chain = services.chain(cashier, asset.code, Problem.NO_CRYPTO_DEPOSITS)
     account = await _open_for_credit(cashier, wallet(call.user_id, asset.code))
     address = await chains.deposit_address(call.user_id, chain)
     now = cashier.clock.now_us()

@@ -13,6 +13,7 @@ from domain.ledger import Recorded, receipt_code, wallet
 from domain.money import Asset
 from domain.partners import Partner
 from domain.payments import SILENCE_US, Kind, Payment, State
+from domain.settlement import whole_down
 from protocols.cashier import checks, services
 from protocols.cashier.calls import Call
 from protocols.cashier.codec import amount, iso
@@ -112,7 +113,8 @@ async def _destination(
                 raise Refused(Problem.TO_YOURSELF)
             return _ToAgent(call.user_id, asset, units, agent)
         case Way.CRYPTO:
-            chains, chain = services.chain(cashier, request.local_currency)
+            without = Problem.NO_CRYPTO_WITHDRAWALS
+            chains, chain = services.chain(cashier, request.local_currency, without)
             if not chains.is_address(chain, text):
                 raise Refused(Problem.INVALID_DESTINATION)
             return _ToChain(call.user_id, asset, units, chain, text)
@@ -125,6 +127,8 @@ async def _to_partner(
     partner, units = order.partner, order.units
     quote = await cashier.quote("USD", partner.currency)
     local = receive(quote, "USD", units).units
+    if not whole_down(local):
+        raise Refused(Problem.TOO_SMALL)  # the partner pays whole units of its currency
     fee = fees.quote(partner.withdrawal, units, order.asset.code, None).platform
     now = cashier.clock.now_us()
     draft = Payment(
