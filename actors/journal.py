@@ -140,6 +140,8 @@ class Journal:
             await self._reopen()
             task_status.started()
             while True:
+                # Under load nothing else here waits outside a shield.
+                await trio.lowlevel.checkpoint_if_cancelled()
                 self._parts.append(await self._next_batch())
                 while self._parts:
                     await self._commit(self._parts.pop())

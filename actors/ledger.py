@@ -27,6 +27,9 @@ class Ledger:
         same: its outcome is found by its idempotency key or receipt. Raises what storage raises
         while an account cannot be recovered, and what `intent.effects` raised.
         """
+        if not self.journal.available:
+            # Memory may be about to change by what is found out, so not even a refusal is sure.
+            return Refusal.UNAVAILABLE
         accounts: dict[AccountKey, Account] = {}
         missing = self._look_up(intent, accounts)
         if missing:
@@ -54,6 +57,8 @@ class Ledger:
 
     def _accept(self, intent: Intent, accounts: dict[AccountKey, Account]) -> Command | Refusal:
         """Decide, reserve and queue. Nothing waits here, so nobody else decides in between."""
+        if not self.journal.available:
+            return Refusal.UNAVAILABLE
         refusal = decide(accounts, intent)
         if refusal is not None:
             return refusal
