@@ -29,7 +29,7 @@ from storage.errors import Unavailable
 from storage.funding import PostgresFundings
 from storage.journal import PostgresJournal
 from storage.pool import Pool
-from tests.actors.users.house import Disk, living
+from tests.actors.users.house import Disk, Gateway, living
 
 CODE = "123456"
 AMOUNT = units_of("5000")
@@ -72,8 +72,16 @@ class Store(PostgresFundings):
 class House:
     """One process: person 7, their desk, and the ledger."""
 
-    def __init__(self, parts: DeskParts, profile: Profile, store: Store, source: Source) -> None:
+    def __init__(
+        self,
+        parts: DeskParts,
+        profile: Profile,
+        store: Store,
+        source: Source,
+        mail: Gateway,
+    ) -> None:
         self.fundings = Fundings(parts)
+        self.mail = mail
         self.ledger = parts.ledger
         self.clock = parts.clock
         self.profile = profile
@@ -126,7 +134,7 @@ async def desks(
             unavailable=(Unavailable, StoreUnavailable),
             transactions=Transactions(),
         )
-        house = House(parts, profile, store, source)
+        house = House(parts, profile, store, source, identity.email)
         for part in (journal, directory, house.fundings):
             await nursery.start(part.run)
         yield house

@@ -4,8 +4,9 @@ import pytest
 import trio
 
 from actors.funding import SETTLE_EVERY_S
-from actors.funding_messages import Credited, InReview, Trouble
+from actors.funding_messages import Credited, InReview, Opened, Trouble
 from actors.funding_store import Declined, Uncertain
+from actors.messenger import Unknown
 from actors.reviews import Decision, NotRuled, Ruled, Ruling
 from domain.funding import Signal, State
 from domain.identity import Purpose
@@ -212,3 +213,15 @@ async def test_a_desk_knows_no_more_than_one_pending_funding(dsn: str, pool: Poo
         assert rows == [("pending", 1), ("void", 7)]
         answers = [await house.prove(funding.reference) for funding in opened]
         assert sum(isinstance(a, Credited) for a in answers) == 1
+
+
+async def test_a_code_whose_delivery_nobody_confirmed_is_not_called_sent_and_works(
+    dsn: str, pool: Pool
+) -> None:
+    """WOTP-012: `otpSent` says whether the mail was handed over."""
+    async with desks(dsn, pool) as house:
+        house.mail.outcome = Unknown("no answer")
+        opened = await house.fundings.initiate(house.profile, AMOUNT, "abc@example.com")
+        assert isinstance(opened, Opened)
+        assert not opened.sent
+        assert isinstance(await house.prove(opened.funding.reference), Credited)

@@ -398,6 +398,24 @@ async def test_a_large_amount_is_a_medium_risk(house: House, amount: float, leve
     assert (await person.fund(amount)).json()["fraudRiskLevel"] == level
 
 
+async def test_three_wrong_codes_in_a_day_are_a_medium_risk(house: House) -> None:
+    """WOTP-C04, without any lock; forgotten a day later."""
+    person = await house.person()
+    for wrong in (2, 1):
+        reference = await person.reference()
+        for _ in range(wrong):
+            await person.verify(reference, WRONG)
+        await house.advance(900)
+    assert not (await person.status())["isLocked"]
+    assert (await person.fund()).json()["fraudRiskLevel"] == "medium"
+    await house.advance(86_400 - 1_800 - 60)
+    token = await house.sandbox("token", {"user": person.id})
+    person.headers = {"Authorization": f"Bearer {token['token']}"}
+    assert (await person.fund()).json()["fraudRiskLevel"] == "medium"
+    await house.advance(60)
+    assert (await person.fund()).json()["fraudRiskLevel"] == "low"
+
+
 async def test_a_code_sent_elsewhere_later_makes_the_funding_suspect(house: House) -> None:
     """WOTP-C03: a resend is no way around."""
     person = await house.person()

@@ -2,10 +2,13 @@
 
 import json
 import logging
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from assembly.options import OptionError, read_options
+from assembly.wallet import wallet_log
 from tests.wallet.house import CODE, FUND, STATUS, VERIFY, House, serving
 
 
@@ -148,3 +151,20 @@ async def test_whoever_has_no_address_must_give_one(house: House) -> None:
     assert (answer.status_code, answer.json()) == (400, {"message": "Invalid email address"})
     answer = await person.fund(email="new@example.com")
     assert answer.json()["fraudRiskLevel"] == "medium"
+
+
+def test_only_the_sandbox_makes_money_by_itself() -> None:
+    """FUNDING_SOURCE in docs/configuration.md."""
+    assert not read_options({}).funding_needs_operator
+    assert read_options({"FUNDING_SOURCE": "operator"}).funding_needs_operator
+    live = replace(read_options({}), app_mode="live")
+    assert live.funding_needs_operator
+    assert not replace(live, funding_source="account").funding_needs_operator
+    with pytest.raises(OptionError, match="FUNDING_SOURCE must be account or operator"):
+        read_options({"FUNDING_SOURCE": "bank"})
+
+
+def test_a_log_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    options = read_options({"WALLET_LOG": str(tmp_path)})
+    with pytest.raises(OptionError, match="WALLET_LOG: cannot write"), wallet_log(options):
+        pass
