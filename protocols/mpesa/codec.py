@@ -185,13 +185,14 @@ def _units_of(raw: Raw, largest: int) -> int:
 def _text(text: str, field: str, longest: int) -> str:
     if len(text) > longest:
         raise invalid(field, f"{field} must be at most {longest} characters")
+    if "\0" in text:  # PostgreSQL's text cannot hold it
+        raise invalid(field, f"{field} must not contain NUL")
     return text
 
 
 def _key(key: str | None) -> str | None:
     if key is None:
         return None
-    # PostgreSQL's text cannot hold NUL.
     if not 0 < len(key) <= _LONGEST_KEY or "\0" in key:
         longest = f"1 to {_LONGEST_KEY} characters"
         raise invalid("idempotency_key", f"idempotency_key must have {longest}")
