@@ -7,9 +7,13 @@ from msgspec.structs import replace
 
 from actors.people import NewPerson, People
 from assembly.core import Core
+from assembly.nexuspay import businesses
 from domain.identity import Agent, Refused, Role
 from domain.ledger import AccountKey, wallet
 from domain.money import units_of
+from domain.nexuspay.business import Business
+from domain.nexuspay.catalogue import CHAINS, everywhere_but_celo
+from domain.nexuspay.treasury import TREASURY, main_wallet
 from protocols.sandbox.persons import fund
 from storage.installation import recall, remember
 
@@ -52,6 +56,27 @@ _BALANCES: Final[Mapping[AccountKey, str]] = {
     AccountKey(_TEST_USER, "ETH", chain="ethereum"): "0.05",
     wallet(_AGENT_USER, "USD"): "10000",
 }
+# What the platform's main wallet has on each chain that carries the token.
+_FLOAT: Final[Mapping[str, str]] = {
+    "USDC": "100000",
+    "USDT": "100000",
+    "DAI": "100000",
+    "BTC": "2",
+    "WBTC": "2",
+    "ETH": "50",
+    "WETH": "50",
+    "CELO": "100000",
+}
+_SHOP: Final = Business(
+    id="c0ffee00-0000-4000-8000-000000000001",
+    user_id=_OTHER_USER,
+    name="Coffee Shop",
+    owner_name="John Doe",
+    location="Nairobi, Kenya",
+    type="retail",
+    phone="+254712000002",
+    created_us=0,
+)
 
 
 async def seed(core: Core) -> None:
@@ -67,7 +92,19 @@ async def seed(core: Core) -> None:
         account = await core.ledger.accounts.open(key)
         if account.sequence == 0:
             await fund(core.ledger, key.owner, {key: units_of(amount)})
+    if not await core.accounts.owned_by(TREASURY):
+        await fund(core.ledger, TREASURY, _float())
+    await businesses(core).ensure(_SHOP)
     await remember(core.pool, _MARK, "1")
+
+
+def _float() -> dict[AccountKey, int]:
+    return {
+        main_wallet(token, chain): units_of(amount)
+        for chain in CHAINS
+        for token, amount in _FLOAT.items()
+        if everywhere_but_celo(chain, token)
+    }
 
 
 async def _ensure(people: People, person: NewPerson, password: str | None) -> None:

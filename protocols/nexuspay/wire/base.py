@@ -68,5 +68,5 @@ class Pagination(Wire, frozen=True, kw_only=True):
 class Moved(Wire, frozen=True, kw_only=True):
     """Additive members of every answer to a money mutation (decisions, "Overrides")."""
 
-    balance_after: str | UnsetType = msgspec.field(default=UNSET, name="balance_after")
+    balance_after: Raw | UnsetType = msgspec.field(default=UNSET, name="balance_after")
     sequence: int | UnsetType = UNSET

@@ -1,0 +1,149 @@
+"""The surface's route table: a function a section of the document."""
+
+from collections.abc import Callable
+from typing import Any
+
+from protocols.nexuspay.handlers.auth import Auth
+from protocols.nexuspay.handlers.business import BusinessAccounts
+from protocols.nexuspay.handlers.tokens import Tokens
+from protocols.nexuspay.keyed import Operation, Replay, guarded, once
+from protocols.nexuspay.service import Access, NexusPay, Rate
+from protocols.nexuspay.wire import auth, business, tokens
+from protocols.nexuspay.wire.base import Reply
+from protocols.web import Route
+
+
+def routes(nexus: NexusPay) -> tuple[Route, ...]:
+    """Every endpoint."""
+    table = _Table(nexus)
+    return (*_auth(table, Auth(nexus)), *_tokens(table, Tokens(nexus)), *_business(table, nexus))
+
+
+class _Table:
+    """Makes routes; summaries are the handlers' own."""
+
+    def __init__(self, nexus: NexusPay) -> None:
+        self._nexus = nexus
+
+    def get(
+        self, path: str, handler: Callable[..., Any], data: Any, access: Access = Access.USER
+    ) -> Route:
+        """A query."""
+        return self._route("GET", path, handler, None, data, access, Rate.QUERY)
+
+    def change(  # a row of the table names all of it
+        self,
+        path: str,
+        handler: Callable[..., Any],
+        body: Any,
+        data: Any,
+        *,
+        access: Access = Access.USER,
+        rate: Rate = Rate.TRANSACTION,
+        status: int = 200,
+        method: str = "POST",
+    ) -> Route:
+        """A request that changes something but moves no money by itself."""
+        return self._route(method, path, handler, body, data, access, rate, status)
+
+    def money(
+        self,
+        path: str,
+        operation: Operation,
+        body: Any,
+        data: Any,
+        *,
+        access: Access = Access.MONEY,
+        replay: Replay | None = None,
+    ) -> Route:
+        """A request that moves money; it may carry an Idempotency-Key (X-C29)."""
+        handler = once(self._nexus, path, operation, replay)
+        summary = _summary(operation)
+        return self._route(
+            "POST", path, handler, body, data, access, Rate.TRANSACTION, summary=summary
+        )
+
+    def _route(
+        self,
+        method: str,
+        path: str,
+        handler: Callable[..., Any],
+        body: Any,
+        data: Any,
+        access: Access,
+        rate: Rate,
+        status: int = 200,
+        summary: str = "",
+    ) -> Route:
+        return Route(
+            method,
+            f"/api{path}",
+            guarded(self._nexus, handler),
+            request=body,
+            response=Reply[data],
+            access=access,
+            rate=rate,
+            status=status,
+            summary=summary or _summary(handler),
+        )
+
+
+def _summary(handler: Callable[..., Any]) -> str:
+    return (handler.__doc__ or "").strip().partition("\n")[0]
+
+
+def _auth(table: _Table, handlers: Auth) -> tuple[Route, ...]:
+    rows: tuple[tuple[str, Callable[..., Any], Any, Any, int], ...] = (
+        ("register", handlers.register, auth.Register, auth.Registered, 201),
+        ("register/verify/email", handlers.verify_email, auth.VerifyEmail, auth.LoggedIn, 200),
+        ("register/verify/phone", handlers.verify_phone, auth.VerifyPhone, auth.LoggedIn, 200),
+        ("login", handlers.log_in, auth.Login, auth.CodeSent, 200),
+        ("login/verify", handlers.verify_login, auth.VerifyEmail, auth.LoggedIn, 200),
+        ("password-reset/request", handlers.request_reset, auth.ResetRequest, auth.CodeSent, 200),
+        ("password-reset", handlers.reset, auth.Reset, None, 200),
+    )
+    return tuple(
+        table.change(
+            f"/auth/{path}",
+            handler,
+            body,
+            data,
+            access=Access.ANYBODY,
+            rate=Rate.AUTHENTICATION,
+            status=status,
+        )
+        for path, handler, body, data, status in rows
+    )
+
+
+def _tokens(table: _Table, handlers: Tokens) -> tuple[Route, ...]:
+    return (
+        table.money("/token/sendToken", handlers.send, tokens.SendToken, tokens.TokenSent),
+        table.money("/token/pay", handlers.pay, tokens.Pay, tokens.Paid),
+        table.get("/token/tokenTransferEvents", handlers.events, tokens.TransferEvents),
+    )
+
+
+def _business(table: _Table, nexus: NexusPay) -> tuple[Route, ...]:
+    handlers = BusinessAccounts(nexus)
+    return (
+        table.change(
+            "/business/request-upgrade",
+            handlers.request_upgrade,
+            business.RequestUpgrade,
+            business.UpgradeRequested,
+            status=201,
+        ),
+        table.change(
+            "/business/complete-upgrade",
+            handlers.complete_upgrade,
+            business.CompleteUpgrade,
+            business.UpgradeCompleted,
+        ),
+        table.money(
+            "/business/transfer-funds",
+            handlers.transfer_funds,
+            business.TransferFunds,
+            business.FundsTransferred,
+        ),
+    )
