@@ -116,11 +116,15 @@ async def running_core(
     async with AsyncExitStack() as stack:
         events = stack.enter_context(wallet_log(options))
         funding = fundings(options, pool, people, ledger, messenger, clock, events)
-        nursery = await stack.enter_async_context(trio.open_nursery())
-        stack.callback(nursery.cancel_scope.cancel)
-        await nursery.start(journal.run)
-        for part in (directory, messenger, people, payments, callbacks, funding, sockets):
-            await nursery.start(part.run)
+        # What works with the ledger has ended before the ledger does.
+        for tier in (
+            (journal, directory, messenger, people, sockets),
+            (payments, callbacks, funding),
+        ):
+            nursery = await stack.enter_async_context(trio.open_nursery())
+            stack.callback(nursery.cancel_scope.cancel)
+            for part in tier:
+                await nursery.start(part.run)
         yield Core(
             clock=clock,
             pool=pool,
