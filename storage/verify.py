@@ -106,15 +106,16 @@ async def _in_snapshot(connection: TrioConnection) -> Report:
     connection.answer_within_s = _ANSWER_WITHIN_S
     try:
         await connection.execute(_SNAPSHOT)
-        await connection.execute(_SETTINGS)
-        report = await _report(connection)
+        report = await report_on(connection)
         await connection.execute("COMMIT")
     finally:
         connection.answer_within_s = usual
     return report
 
 
-async def _report(connection: TrioConnection) -> Report:
+async def report_on(connection: TrioConnection) -> Report:
+    """What the transaction that is open on `connection` sees; it should be one snapshot."""
+    await connection.execute(_SETTINGS)
     (found,) = await _rows(connection, _COUNT)
     counts = dict(zip(_COUNTED, found, strict=True))
     checks = []
@@ -137,14 +138,13 @@ async def _report(connection: TrioConnection) -> Report:
 async def _broken_link(connection: TrioConnection) -> tuple[str, ...]:
     """Where the chain breaks first; what follows cannot be told right from wrong."""
     await connection.execute(sql.CHAIN)
-    chain = GENESIS
-    while journals := await _rows(connection, sql.FETCH_CHAIN):
+    chain, broken = GENESIS, None
+    while broken is None and (journals := await _rows(connection, sql.FETCH_CHAIN)):
         page = {"first": journals[0][10], "last": journals[-1][10] + journals[-1][11] - 1}
         entries = await _rows(connection, sql.CHAIN_ENTRIES, page)
         broken, chain = _follow(chain, journals, entries)
-        if broken is not None:
-            return (f"journal {broken} is not what was recorded",)
-    return ()
+    await connection.execute(sql.CLOSE_CHAIN)
+    return () if broken is None else (f"journal {broken} is not what was recorded",)
 
 
 def _follow(

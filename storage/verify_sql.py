@@ -30,9 +30,9 @@ MEMBERSHIP: Final = """
 SELECT CASE
     WHEN j.id IS NULL THEN format('entry %%s names journal %%s, which is not there',
                                   e.id, e.journal_id)
-    WHEN e.recorded_us <> j.recorded_us
-        THEN format('entry %%s was recorded at another time than its journal %%s', e.id, j.id)
-    ELSE format('entry %%s is not among the entries of journal %%s', e.id, j.id)
+    WHEN e.id NOT BETWEEN j.first_entry AND j.first_entry + j.entry_count - 1
+        THEN format('entry %%s is not among the entries of journal %%s', e.id, j.id)
+    ELSE format('entry %%s was recorded at another time than its journal %%s', e.id, j.id)
 END
 FROM entries e LEFT JOIN journals j ON j.id = e.journal_id
 WHERE j.id IS NULL OR e.recorded_us <> j.recorded_us
@@ -163,7 +163,7 @@ SELECT CASE
 END
 FROM (
     SELECT h.id, h.state, h.closed_by, p.id AS placer, c.id AS closer, c.entry_count,
-           count(*) FILTER (WHERE h.closed_by <> 0) OVER (PARTITION BY h.closed_by) AS closings
+           count(*) FILTER (WHERE h.state <> 'placed') OVER (PARTITION BY h.closed_by) AS closings
     FROM holds h LEFT JOIN journals p ON p.id = h.id LEFT JOIN journals c ON c.id = h.closed_by
 ) h
 WHERE placer IS NULL OR (state = 'placed') <> (closed_by = 0) OR (state <> 'placed' AND (
@@ -193,10 +193,9 @@ SELECT line FROM (
         OR account IS DISTINCT FROM
             jsonb_build_array(a.owner_id, a.asset, a.purpose, a.chain, a.provider, a.mode))
     UNION ALL
-    SELECT h.id, format('hold %%s is open for %%s, which is no payment', h.id, j.ref)
-    FROM holds h JOIN journals j ON j.id = h.id
-    WHERE h.state = 'placed' AND j.ref <> ''
-      AND NOT EXISTS (SELECT FROM p WHERE p.hold_id = h.id)
+    SELECT h.id, format('hold %%s is open for payment %%s, which has another', h.id, j.ref)
+    FROM holds h JOIN journals j ON j.id = h.id JOIN p ON p.ref = j.ref
+    WHERE h.state = 'placed' AND h.id <> p.hold_id
 ) x
 ORDER BY id LIMIT %(most)s
 """
@@ -218,16 +217,17 @@ CROSS JOIN (
     FROM journals
 ) j
 CROSS JOIN LATERAL (VALUES
-    (1, 'last_journal', w.last_journal::text, j.id::text),
-    (2, 'last_entry', w.last_entry::text, j.entry::text),
-    (3, 'last_receipt', w.last_receipt::text, j.receipt::text),
-    (4, 'last_us', w.last_us::text, j.us::text),
-    (5, 'batch', w.batch::text, j.batch::text),
-    (6, 'last_hash', encode(w.last_hash, 'hex'),
+    ('last_journal', w.last_journal::text, j.id::text),
+    ('last_entry', w.last_entry::text, j.entry::text),
+    ('last_receipt', w.last_receipt::text, j.receipt::text),
+    ('last_us', w.last_us::text, j.us::text),
+    ('batch', w.batch::text, j.batch::text),
+    ('last_hash', encode(w.last_hash, 'hex'),
         COALESCE(encode(j.hash, 'hex'), repeat('00', 32)))
-) AS x (position, name, said, found)
+) AS x (name, said, found)
 WHERE said <> found
-ORDER BY position LIMIT %(most)s
+UNION ALL SELECT format('writer: %%s rows, expected 1', count(*)) FROM writer HAVING count(*) <> 1
+LIMIT %(most)s
 """
 TOTALS: Final = """
 SELECT a.asset, COALESCE(sum(b.credits_posted - b.debits_posted), 0)::text
@@ -245,6 +245,7 @@ ORDER BY j.id
 """
 # Few enough that the server's other tasks wait some milliseconds at most.
 FETCH_CHAIN: Final = "FETCH FORWARD 500 FROM chain"
+CLOSE_CHAIN: Final = "CLOSE chain"
 CHAIN_ENTRIES: Final = """
 SELECT id, journal_id, account_id, asset, sequence, amount::text, balance_after::text,
        description, recorded_us
