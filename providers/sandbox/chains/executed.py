@@ -27,7 +27,7 @@ OUTSIDER_ACCOUNT: Final = keccak256(
     curve.uncompressed(curve.public_point(int.from_bytes(OUTSIDER, "big")))
 )[-20:]
 _PLENTY: Final = 10**33
-_ENDOWMENT: Final = 10**15  # whole coins and tokens of a hot wallet, in their smallest units below
+_ENDOWMENT: Final = 10**9  # whole coins, and whole tokens of each kind
 _DEPLOY_GAS: Final = 5_000_000
 _TRANSFER_GAS: Final = 1_000_000
 _TOKEN_CODE: Final = Path(__file__).parent / "contracts" / "token.hex"
@@ -84,6 +84,7 @@ class ExecutedChain(ABC):
     """State of one chain. Records: height (see pace), node, block, undo, wait, gone."""
 
     base_fee = 0
+    coin_decimals = 18
 
     def __init__(
         self, key: str, chain_id: int, tokens: tuple[TokenSpec, ...], log: Log, pace: Pace
@@ -279,7 +280,7 @@ class ExecutedChain(ABC):
         return done.root
 
     def _endowed(self, account: bytes) -> bytes:
-        root = self.machine.give(self.blocks[-1].root, account, _ENDOWMENT * 10**18)
+        root = self.machine.give(self.blocks[-1].root, account, _ENDOWMENT * 10**self.coin_decimals)
         for position, spec in enumerate(self.tokens):
             amount = _ENDOWMENT * 10**spec.decimals
             data = transfer_data(account, amount)

@@ -1,0 +1,187 @@
+"""Pays on TRON: implements actors.chain_rail.Payer.
+
+TRON has no nonces. What makes a withdrawal unique is that exactly one transaction is ever signed
+for it, and that a transaction says when it dies: after that, and when the chain's own final
+blocks are past it by a good margin without having included it, nothing was paid.
+"""
+
+from collections.abc import Sequence
+from typing import Final
+
+import msgspec
+
+from actors.chain_rail import (
+    Accepted,
+    ChainUnavailable,
+    Dead,
+    Delivery,
+    Included,
+    InDoubt,
+    Missing,
+    NotNow,
+    Refused,
+    Sighting,
+    Waiting,
+)
+from actors.chain_store import Flight, WithdrawalStore
+from domain.chains.tokens import Token, TokenTable
+from domain.chains.transfers import SignedTransaction, Withdrawal
+from providers.hdwallet.wallet import HotKey
+from providers.tron import codec, wire
+from providers.tron.client import TronGridApi
+
+_LIVES_MS: Final = 600_000
+# The node that tells how far the chain is may be ahead of the one that tells what is in it.
+_SURE_MS: Final = 600_000
+_SUN: Final = 1_000_000  # to the TRX
+_BANDWIDTH_SUN: Final = 400_000  # burned for the bytes of one transaction when there is no stake
+_USUAL_ENERGY: Final = 65_000
+_ENERGY_PRICE: Final = "getEnergyFee"
+_MOST_FEE: Final = 150 * _SUN
+_HAS_IT: Final = ("SUCCESS", "DUP_TRANSACTION_ERROR")
+_SHORT: Final = "the hot wallet holds too little"
+_decode_terms: Final = msgspec.json.Decoder(codec.Terms).decode
+
+
+class TronPayer:
+    """The hot wallet on TRON."""
+
+    def __init__(self, api: TronGridApi, tokens: TokenTable, key: HotKey) -> None:
+        self._api = api
+        self._tokens = tokens
+        self._key = key
+
+    @property
+    def address(self) -> str:
+        return self._key.address
+
+    async def prepare(
+        self, withdrawal: Withdrawal, flights: Sequence[Flight], slots: WithdrawalStore, at_us: int
+    ) -> SignedTransaction | Refused | NotNow:
+        token = self._tokens["tron", withdrawal.token]
+        coins = (await self._account(self.address)).balance
+        held = coins if token.is_native else await self._held(token)
+        if held < withdrawal.amount_raw:
+            return Refused(_SHORT)
+        fee = _BANDWIDTH_SUN
+        if not token.is_native:
+            energy = await self._energy(token, withdrawal)
+            if isinstance(energy, Refused):
+                return energy
+            fee += energy * 6 // 5 * await self._energy_price()
+        if coins < fee + (withdrawal.amount_raw if token.is_native else 0) or fee > _MOST_FEE:
+            return Refused(_SHORT)
+        under_way = sum(f.withdrawal.amount_raw for f in flights if _pays(f, withdrawal))
+        if held < withdrawal.amount_raw + under_way:
+            return NotNow("the hot wallet is short until others are through")
+        return await self._signed(withdrawal, token, 0 if token.is_native else fee, at_us)
+
+    async def send(self, signed: SignedTransaction) -> Delivery:
+        try:
+            body = {"transaction": signed.raw.hex()}
+            answer = await self._api.ask("/wallet/broadcasthex", body, wire.Broadcast)
+        except ChainUnavailable as error:
+            return InDoubt(str(error))
+        if answer.result or answer.code in _HAS_IT:
+            return Accepted()
+        return InDoubt(answer.code or "no code")
+
+    async def look(self, flights: Sequence[Flight]) -> Sequence[Sighting]:
+        if not flights:
+            return []
+        # First how far the final blocks are; what is asked afterwards is at least as new.
+        solid = (await self._api.ask("/walletsolidity/getnowblock", {}, wire.Block)).block_header
+        return [await self._one(flight, solid.raw_data) for flight in flights]
+
+    async def bump(self, flight: Flight, at_us: int) -> SignedTransaction | None:
+        """Never: a second transaction could be paid beside the first."""
+        return None
+
+    async def fee(self, token: str) -> int:
+        if self._tokens["tron", token].is_native:
+            return _BANDWIDTH_SUN
+        return _BANDWIDTH_SUN + _USUAL_ENERGY * await self._energy_price()
+
+    async def _signed(
+        self, withdrawal: Withdrawal, token: Token, fee_limit: int, at_us: int
+    ) -> SignedTransaction:
+        newest = await self._api.ask("/wallet/getnowblock", {}, wire.Block)
+        head = newest.block_header.raw_data
+        try:
+            reference = codec.Reference(head.number, bytes.fromhex(newest.block_id), head.timestamp)
+        except ValueError as error:
+            raise ChainUnavailable("unreadable block id") from error
+        if len(reference.id) != 32:
+            raise ChainUnavailable("no newest block")
+        expires_ms = head.timestamp + _LIVES_MS
+        contract = codec.transfer(token, self.address, withdrawal.address, withdrawal.amount_raw)
+        raw = codec.raw_data(
+            contract, reference, expires_ms=expires_ms, made_ms=at_us // 1000, fee_limit=fee_limit
+        )
+        transaction, tx_id = codec.signed(raw, self._key.secret)
+        return SignedTransaction(
+            withdrawal_id=withdrawal.id,
+            version=0,
+            tx_hash=tx_id,
+            raw=transaction,
+            slots=(),
+            terms=msgspec.json.encode(codec.Terms(expires_ms)),
+            signed_us=at_us,
+        )
+
+    async def _one(self, flight: Flight, solid: wire.BlockRaw) -> Sighting:
+        signed = flight.versions[-1]
+        body = {"value": signed.tx_hash}
+        final = await self._api.ask("/walletsolidity/gettransactioninfobyid", body, wire.Info)
+        if final.id:
+            depth = max(solid.number - final.block_number + 1, 1)
+            return Included(final.id, final.block_number, depth, final.succeeded, final.fee)
+        for path in ("/wallet/gettransactionbyid", "/wallet/gettransactionfrompending"):
+            if (await self._api.ask(path, body, wire.Transaction)).tx_id:
+                return Waiting()
+        if solid.timestamp > _decode_terms(signed.terms).expires_ms + _SURE_MS:
+            return Dead("expired without having been included")
+        return Missing()
+
+    async def _account(self, address: str) -> wire.Account:
+        body = {"address": address, "visible": True}
+        return await self._api.ask("/wallet/getaccount", body, wire.Account)
+
+    async def _held(self, token: Token) -> int:
+        parameter = codec.address_parameter(self.address)
+        answer = await self._constant(token, "balanceOf(address)", parameter)
+        if not answer.constant_result:
+            raise ChainUnavailable("no balance")
+        try:
+            return int(answer.constant_result[0][:64], 16)
+        except ValueError as error:
+            raise ChainUnavailable("unreadable balance") from error
+
+    async def _energy(self, token: Token, withdrawal: Withdrawal) -> int | Refused:
+        parameter = codec.transfer_parameter(withdrawal.address, withdrawal.amount_raw)
+        answer = await self._constant(token, "transfer(address,uint256)", parameter)
+        if not answer.result.result or answer.result.message:  # a revert has a message
+            return Refused("the chain would refuse it")
+        return answer.energy_used
+
+    async def _constant(self, token: Token, function: str, parameter: str) -> wire.Constant:
+        body = {
+            "owner_address": self.address,
+            "contract_address": token.contract,
+            "function_selector": function,
+            "parameter": parameter,
+            "visible": True,
+        }
+        return await self._api.ask("/wallet/triggerconstantcontract", body, wire.Constant)
+
+    async def _energy_price(self) -> int:
+        """Sun for a unit of energy."""
+        answer = await self._api.ask("/wallet/getchainparameters", {}, wire.ChainParameters)
+        for parameter in answer.parameters:
+            if parameter.key == _ENERGY_PRICE and parameter.value > 0:
+                return parameter.value
+        raise ChainUnavailable("no price of energy")
+
+
+def _pays(flight: Flight, withdrawal: Withdrawal) -> bool:
+    return bool(flight.versions) and flight.withdrawal.token == withdrawal.token
