@@ -45,7 +45,7 @@ class BitcoinBlocks:
         return read
 
     async def _block(self, number: int, block_hash: str) -> Block:
-        raw = await self._api.bytes(f"/block/{block_hash}/raw")
+        raw = await self._api.raw(f"/block/{block_hash}/raw")
         try:
             found, parent, transactions = parsed_block(raw or b"")
         except (Malformed, KeyError) as error:

@@ -29,7 +29,7 @@ class EsploraApi:
 
     async def json(self, path: str, kind: type[T]) -> T | None:
         """GET, None for 404. Raises ChainUnavailable."""
-        body = await self.bytes(path)
+        body = await self.raw(path)
         if body is None:
             return None
         try:
@@ -39,10 +39,10 @@ class EsploraApi:
 
     async def text(self, path: str) -> str | None:
         """GET, None for 404. Raises ChainUnavailable."""
-        body = await self.bytes(path)
+        body = await self.raw(path)
         return None if body is None else body.decode("ascii", errors="replace").strip()
 
-    async def bytes(self, path: str) -> bytes | None:
+    async def raw(self, path: str) -> bytes | None:
         """GET, None for 404. Raises ChainUnavailable."""
         response = await self._exchange("GET", path)
         if response.status_code == 404:

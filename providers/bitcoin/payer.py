@@ -31,7 +31,7 @@ from domain.chains.transfers import SignedTransaction, Withdrawal
 from providers.bitcoin.client import EsploraApi, Rejected
 from providers.bitcoin.coins import DUST, Coin, Terms, chosen, dearer, rate_of, unsigned
 from providers.bitcoin.tx import serialized, signed
-from providers.bitcoin.wire import Outspend, Status, Utxo
+from providers.bitcoin.wire import Outspend, Transaction, Utxo
 from providers.hdwallet.wallet import HotKey
 
 _TARGET_BLOCKS: Final = ("3", "6", "2", "1")  # fee estimates we take, the first there is
@@ -139,10 +139,10 @@ class BitcoinPayer:
     async def _one(self, flight: Flight, height: int) -> Sighting:
         waiting = False
         for version in reversed(flight.versions):
-            status = await self._api.json(f"/tx/{version.tx_hash}/status", Status)
-            if status is None:
+            known = await self._api.json(f"/tx/{version.tx_hash}", Transaction)
+            if known is None:
                 continue
-            if status.confirmed:
+            if (status := known.status).confirmed:
                 depth = max(height - status.block_height + 1, 0)
                 fee = _decode_terms(version.terms).fee
                 return Included(version.tx_hash, status.block_height, depth, True, fee)

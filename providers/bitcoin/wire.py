@@ -9,6 +9,13 @@ class Status(msgspec.Struct, frozen=True):
     block_hash: str = ""
 
 
+class Transaction(msgspec.Struct, frozen=True):
+    """Asked for whole: `/tx/…/status` does not tell an unknown transaction from a waiting one."""
+
+    txid: str
+    status: Status = Status()
+
+
 class Utxo(msgspec.Struct, frozen=True):
     txid: str
     vout: int
