@@ -36,6 +36,7 @@ class UserOrder(Enum):
     CREATED = "created"
     LAST_LOGIN = "last login"
     EMAIL = "email"
+    PHONE = "phone"
     FIRST_NAME = "first name"
     ROLE = "role"
 

@@ -4,6 +4,7 @@ import secrets
 
 from actors.business import Businesses
 from actors.token_transfers import TokenTransfers
+from actors.treasury import Treasury
 from assembly.core import Core
 from assembly.options import Options, listed
 from domain.chains.table import EVM_CHAINS, Family
@@ -12,7 +13,6 @@ from domain.nexuspay.catalogue import everywhere_but_celo
 from protocols.nexuspay.service import NexusPay, Settings
 from protocols.nexuspay.surface import nexuspay_surface
 from protocols.web import Surface
-from providers.hdwallet.wallet import HdWallet
 from storage.businesses import PostgresBusinesses
 from storage.nexuspay import PostgresTransactions
 
@@ -23,13 +23,15 @@ _FEES_OWNER = 0  # no user has this id, so its address is free for the platform'
 
 def nexuspay(options: Options, core: Core, unavailable: tuple[type[Exception], ...]) -> Surface:
     """The surface as the listener mounts it."""
+    transfers = TokenTransfers(core.ledger, core.rates, core.clock, secrets.token_bytes)
     nexus = NexusPay(
         clock=core.clock,
         people=core.people,
         registrations=core.registrations,
         businesses=businesses(core),
-        transfers=TokenTransfers(core.ledger, core.rates, core.clock, secrets.token_bytes),
+        transfers=transfers,
         transactions=PostgresTransactions(core.pool),
+        treasury=_treasury(core, transfers),
         ledger=core.ledger,
         accounts=core.accounts,
         reads=core.reads,
@@ -41,7 +43,7 @@ def nexuspay(options: Options, core: Core, unavailable: tuple[type[Exception], .
         sockets=core.nexus_sockets,
         carries=everywhere_but_celo if options.is_sandbox else _has_contract,
         unavailable=unavailable,
-        settings=_settings(options, core.addresses),
+        settings=_settings(options),
     )
     return nexuspay_surface(nexus, listed(options.nexuspay_hosts), options.origins)
 
@@ -61,10 +63,20 @@ def _has_contract(chain: str, token: str) -> bool:
     return (chain, token) in _LIVE_PAIRS
 
 
-def _settings(options: Options, addresses: HdWallet) -> Settings:
+def _treasury(core: Core, transfers: TokenTransfers) -> Treasury:
+    return Treasury(
+        core.ledger,
+        core.accounts,
+        transfers,
+        core.clock,
+        secrets.token_bytes,
+        main_address=core.addresses.hot(Family.EVM).address,
+        fees_address=core.addresses.address(Family.EVM, _FEES_OWNER),
+    )
+
+
+def _settings(options: Options) -> Settings:
     return Settings(
-        main_address=addresses.hot(Family.EVM).address,
-        fees_address=addresses.address(Family.EVM, _FEES_OWNER),
         require_otp=options.nexuspay_needs_otp,
         short_addresses=options.is_sandbox,
         show_float=options.nexuspay_show_float,

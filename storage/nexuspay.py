@@ -51,8 +51,14 @@ ORDER BY t.created_us DESC, t.transaction_id DESC
 """
 _COUNT: Final = "SELECT count(*) FROM nexus_transactions WHERE {where}"
 _TOTAL: Final = "SELECT COALESCE(sum(number), 0)::bigint FROM nexus_totals WHERE {where}"
+# A payment's journals carry its id: the last one is what it was settled by.
+_BLOCK: Final = """
+CASE WHEN t.block = 0 AND t.completed_us <> 0
+     THEN COALESCE((SELECT max(j.id) FROM journals j WHERE j.ref = t.transaction_id), 0)
+     ELSE t.block END
+"""
 _FIND: Final = f"""
-SELECT {_FIELDS} FROM nexus_transactions t
+SELECT {_FIELDS.replace("t.block", _BLOCK)} FROM nexus_transactions t
 WHERE (t.transaction_id = %(wanted)s OR t.object_id = %(wanted)s) AND {{whose}} LIMIT 1
 """  # noqa: S608  # only constants
 _SORTS: Final = """

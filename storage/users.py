@@ -38,6 +38,7 @@ _ORDER: Final = {
     UserOrder.CREATED: "u.created_us",
     UserOrder.LAST_LOGIN: "u.last_login_us",
     UserOrder.EMAIL: "u.email",
+    UserOrder.PHONE: "u.phone",
     UserOrder.FIRST_NAME: "u.first_name",
     UserOrder.ROLE: "u.role",
 }

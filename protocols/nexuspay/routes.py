@@ -3,12 +3,14 @@
 from collections.abc import Callable
 from typing import Any
 
+from protocols.nexuspay.handlers.admin import Admin
 from protocols.nexuspay.handlers.auth import Auth
 from protocols.nexuspay.handlers.business import BusinessAccounts
+from protocols.nexuspay.handlers.history import History
 from protocols.nexuspay.handlers.tokens import Tokens
 from protocols.nexuspay.keyed import Operation, Replay, guarded, once
 from protocols.nexuspay.service import Access, NexusPay, Rate
-from protocols.nexuspay.wire import auth, business, tokens
+from protocols.nexuspay.wire import admin, auth, business, history, tokens
 from protocols.nexuspay.wire.base import Reply
 from protocols.web import Route
 
@@ -16,7 +18,13 @@ from protocols.web import Route
 def routes(nexus: NexusPay) -> tuple[Route, ...]:
     """Every endpoint."""
     table = _Table(nexus)
-    return (*_auth(table, Auth(nexus)), *_tokens(table, Tokens(nexus)), *_business(table, nexus))
+    return (
+        *_auth(table, Auth(nexus)),
+        *_tokens(table, Tokens(nexus)),
+        *_business(table, BusinessAccounts(nexus)),
+        *_history(table, History(nexus)),
+        *_admin(table, Admin(nexus)),
+    )
 
 
 class _Table:
@@ -124,8 +132,7 @@ def _tokens(table: _Table, handlers: Tokens) -> tuple[Route, ...]:
     )
 
 
-def _business(table: _Table, nexus: NexusPay) -> tuple[Route, ...]:
-    handlers = BusinessAccounts(nexus)
+def _business(table: _Table, handlers: BusinessAccounts) -> tuple[Route, ...]:
     return (
         table.change(
             "/business/request-upgrade",
@@ -145,5 +152,43 @@ def _business(table: _Table, nexus: NexusPay) -> tuple[Route, ...]:
             handlers.transfer_funds,
             business.TransferFunds,
             business.FundsTransferred,
+        ),
+    )
+
+
+def _history(table: _Table, handlers: History) -> tuple[Route, ...]:
+    return (
+        table.get("/transactions/history", handlers.history, history.History),
+        table.get("/transactions/dashboard/insights", handlers.insights, history.Overview),
+        table.get("/transactions/:id", handlers.details, history.Found),
+    )
+
+
+def _admin(table: _Table, handlers: Admin) -> tuple[Route, ...]:
+    access = Access.ADMIN
+    return (
+        table.get("/admin/users", handlers.users, admin.Users, access=access),
+        table.get("/admin/users/:id", handlers.user, admin.OneUser, access=access),
+        table.change(
+            "/admin/users/promote/:id", handlers.promote, None, admin.Promoted, access=access
+        ),
+        table.get("/admin/transactions", handlers.transactions, admin.Transactions, access=access),
+        table.get(
+            "/admin/transactions/:id", handlers.transaction, admin.OneTransaction, access=access
+        ),
+        table.get("/admin/platform-wallets", handlers.wallets, admin.Wallets, access=access),
+        table.money(
+            "/admin/wallets/fund",
+            handlers.fund,
+            admin.Fund,
+            admin.Funded,
+            access=Access.ADMIN_MONEY,
+        ),
+        table.money(
+            "/admin/wallets/withdraw-fees",
+            handlers.withdraw_fees,
+            admin.WithdrawFees,
+            admin.FeesWithdrawn,
+            access=Access.ADMIN_MONEY,
         ),
     )

@@ -17,6 +17,7 @@ from actors.nexus_store import TransactionStore
 from actors.people import People
 from actors.registration import Registrations
 from actors.token_transfers import TokenTransfers
+from actors.treasury import Treasury
 from domain.fx import Quote
 from domain.identity.windows import MINUTE, WindowPolicy
 from protocols.nexuspay.register import Sockets
@@ -64,13 +65,10 @@ class Rates(Protocol):
 class Settings:
     """What configuration and mode decide (docs/configuration.md).
 
-    `main_address` and `fees_address` are the platform's; `short_addresses` lets the document's
-    own `0x123` be asked about (NXPY-C19); `show_float` tells customers the platform's balance as
-    documented (NXPY-C30).
+    `short_addresses` lets the document's own `0x123` be asked about (NXPY-C19); `show_float`
+    tells customers the platform's balance as documented (NXPY-C30).
     """
 
-    main_address: str
-    fees_address: str
     require_otp: bool = False
     short_addresses: bool = False
     show_float: bool = True
@@ -118,6 +116,7 @@ class NexusPay:
     businesses: Businesses
     transfers: TokenTransfers
     transactions: TransactionStore
+    treasury: Treasury
     ledger: Ledger
     accounts: AccountReads
     reads: LedgerReads

@@ -1,0 +1,123 @@
+"""Document 002, "Admin Management"."""
+
+import msgspec
+from msgspec import Raw
+
+from protocols.nexuspay.wire.base import ABSENT, Amount, Moved, Pagination, Wire
+
+
+class User(Wire, frozen=True, kw_only=True):
+    id: str = msgspec.field(name="_id")
+    email: str | None
+    phone_number: str | None
+    wallet_address: str | None
+    role: str
+    created_at: str
+    last_login: str | None
+
+
+class UserTransaction(Wire, frozen=True, kw_only=True):
+    transaction_id: str
+    amount: Raw
+    type: str
+    status: str
+    created_at: str
+
+
+class UserDetail(User, frozen=True, kw_only=True):
+    """`wallet_balance` is over all chains, a member a token held, with 2 decimals."""
+
+    transactions: list[UserTransaction]
+    wallet_balance: dict[str, str]
+
+
+class Users(Wire, frozen=True, kw_only=True):
+    users: list[User]
+    pagination: Pagination
+
+
+class OneUser(Wire, frozen=True, kw_only=True):
+    user: UserDetail
+
+
+class Promoted(Wire, frozen=True, kw_only=True):
+    user_id: str
+    email: str | None
+    role: str
+
+
+class Owner(Wire, frozen=True, kw_only=True):
+    """What the list calls `userId` (NXPY-C58)."""
+
+    phone_number: str | None
+    email: str | None
+    wallet_address: str | None
+
+
+class Transaction(Wire, frozen=True, kw_only=True):
+    transaction_id: str
+    amount: Raw
+    crypto_amount: Raw
+    type: str
+    status: str
+    user_id: Owner
+    mpesa_transaction_id: str | None
+    crypto_transaction_hash: str | None
+    created_at: str
+    completed_at: str | None
+
+
+class Transactions(Wire, frozen=True, kw_only=True):
+    transactions: list[Transaction]
+    pagination: Pagination
+
+
+class OneTransaction(Wire, frozen=True, kw_only=True):
+    transaction: Transaction
+
+
+class SetStatus(Wire, frozen=True, kw_only=True):
+    status: str
+    notes: str = ""
+
+
+class StatusSet(Wire, frozen=True, kw_only=True):
+    transaction_id: str
+    status: str
+    retry_count: int
+    last_retry_at: str | None
+    completed_at: str | None
+
+
+class PlatformWallet(Wire, frozen=True, kw_only=True):
+    address: str
+    balance: Raw
+
+
+class Wallets(Wire, frozen=True, kw_only=True):
+    main_wallet: PlatformWallet
+    fees_wallet: PlatformWallet
+
+
+class Fund(Wire, frozen=True, kw_only=True):
+    user_id: str
+    amount: Amount = ABSENT
+    chain_name: str
+
+
+class Funded(Moved, frozen=True, kw_only=True):
+    user_id: str
+    amount: Raw
+    transaction_hash: str
+    recipient_address: str | None
+
+
+class WithdrawFees(Wire, frozen=True, kw_only=True):
+    amount: Amount = ABSENT
+
+
+class FeesWithdrawn(Moved, frozen=True, kw_only=True):
+    amount: Raw
+    transaction_hash: str
+    from_address: str
+    to_address: str

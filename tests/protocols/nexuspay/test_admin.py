@@ -1,0 +1,147 @@
+"""Administration over HTTP (FN-17)."""
+
+import re
+
+from storage.audit import PostgresAudit
+from storage.pool import Pool
+from tests.protocols.nexuspay.house import House, refused
+from tests.protocols.nexuspay.test_history import send
+
+_READS = ("/admin/users", "/admin/transactions", "/admin/platform-wallets")
+
+
+async def test_only_administrators_may_look(house: House) -> None:
+    """FN-17 step 1."""
+    person = await house.person()
+    for path in (*_READS, f"/admin/users/{person.object_id}"):
+        refused(await person.get(path), 403, "FORBIDDEN")
+        refused(await house.get(path), 401, "UNAUTHORIZED")
+    fund = {"userId": person.object_id, "amount": 1, "chainName": "celo"}
+    refused(await person.post("/admin/wallets/fund", fund), 403, "FORBIDDEN")
+    refused(await person.post(f"/admin/users/promote/{person.object_id}"), 403, "FORBIDDEN")
+
+
+async def test_users_are_listed_in_the_order_asked_for(house: House) -> None:
+    """FN-17 step 2, NXPY-C63."""
+    admin = await house.admin()
+    person = await house.person(email="aaa@example.com", phone="+254700000001")
+    body = (await admin.get("/admin/users", sortBy="email", order="asc", limit=1)).json()
+    assert body["message"] == "Users retrieved successfully"
+    [first] = body["data"]["users"]
+    assert first == {
+        "_id": person.object_id,
+        "email": "aaa@example.com",
+        "phoneNumber": "+254700000001",
+        "walletAddress": person.address,
+        "role": "user",
+        "createdAt": first["createdAt"],
+        "lastLogin": None,
+    }
+    total = body["data"]["pagination"]["total"]
+    assert body["data"]["pagination"] == {"total": total, "page": 1, "limit": 1, "pages": total}
+    for sort in ("createdAt", "lastLogin", "phoneNumber", "role"):
+        assert (await admin.get("/admin/users", sortBy=sort)).status_code == 200
+    for query in ({"sortBy": "password"}, {"order": "up"}, {"page": 0}):
+        refused(await admin.get("/admin/users", **query), 400, "VALIDATION_ERROR")
+
+
+async def test_one_user_is_shown_with_transactions_and_balances(house: House) -> None:
+    """NXPY-301..315: balances with two decimals, over all chains."""
+    admin, bob = await house.admin(), await house.person()
+    balances = {"arbitrum:USDC": "50", "celo:USDC": "50.509", "celo:CELO": "25.75", "USD": "9"}
+    ann = await house.person(balances=balances)
+    made = await send(ann, bob, "1")
+    answer = await admin.get(f"/admin/users/{ann.object_id}")
+    assert answer.json()["message"] == "User retrieved successfully"
+    user = answer.json()["data"]["user"]
+    assert user["walletBalance"] == {"USDC": "99.50", "CELO": "25.75"}
+    [transaction] = user["transactions"]
+    assert transaction["transactionId"] == made
+    assert (transaction["type"], transaction["status"]) == ("token_transfer", "completed")
+    assert transaction["amount"] > 100
+    for wanted in ("0" * 24, "nobody"):
+        refused(await admin.get(f"/admin/users/{wanted}"), 404, "NOT_FOUND")
+
+
+async def test_a_promoted_user_passes_with_the_token_in_use(house: House, pool: Pool) -> None:
+    """FN-17 step 2, XS-06; audited."""
+    admin, person = await house.admin(), await house.person()
+    answer = await admin.post(f"/admin/users/promote/{person.object_id}")
+    assert answer.json() == {
+        "success": True,
+        "message": "User promoted to admin successfully",
+        "data": {"userId": person.object_id, "email": person.email, "role": "admin"},
+    }
+    assert (await person.get("/admin/users")).status_code == 200
+    [entry] = await PostgresAudit(pool).about(f"user:{person.id}")
+    assert (entry.operator_id, entry.action) == (int(admin.id), "promote user")
+
+
+async def test_transactions_of_all_users_are_filtered(house: House) -> None:
+    """FN-17 step 3, NXPY-C58."""
+    admin, bob = await house.admin(), await house.person()
+    ann = await house.person(balances={"arbitrum:USDC": "50"})
+    made = await send(ann, bob, "1")
+    query = {"status": "completed", "type": "token_transfer", "userId": ann.object_id}
+    body = (await admin.get("/admin/transactions", startDate="2020-01-01", **query)).json()
+    assert body["message"] == "Transactions retrieved successfully"
+    [shown] = body["data"]["transactions"]
+    assert body["data"]["pagination"]["total"] == 1
+    assert re.fullmatch("0x[0-9a-f]{64}", shown["cryptoTransactionHash"])
+    assert (shown["transactionId"], shown["cryptoAmount"]) == (made, 1)
+    assert shown["userId"] == {
+        "phoneNumber": ann.phone,
+        "email": ann.email,
+        "walletAddress": ann.address,
+    }
+    assert shown["mpesaTransactionId"] is None
+    for other in ({"userId": bob.object_id}, {"userId": "0" * 24}, {"endDate": "2020-01-01"}):
+        data = (await admin.get("/admin/transactions", **other)).json()["data"]
+        assert data["transactions"] == [], other
+    for bad in ({"status": "x"}, {"type": "x"}, {"startDate": "x"}, {"userId": "x"}):
+        refused(await admin.get("/admin/transactions", **bad), 400, "VALIDATION_ERROR")
+    answer = await admin.get(f"/admin/transactions/{made}")
+    assert answer.json()["message"] == "Transaction retrieved successfully"
+    assert answer.json()["data"] == {"transaction": shown}
+    refused(await admin.get("/admin/transactions/tx123"), 404, "NOT_FOUND")
+
+
+async def test_an_administrator_funds_a_user_from_the_main_wallet(house: House, pool: Pool) -> None:
+    """FN-17 step 5."""
+    admin, person = await house.admin(), await house.person()
+    wallets = (await admin.get("/admin/platform-wallets")).json()
+    assert wallets["message"] == "Platform wallet status retrieved successfully"
+    before = wallets["data"]["mainWallet"]["balance"]
+    body = {"userId": person.object_id, "amount": 100, "chainName": "celo"}
+    async with house.socket(person.token) as socket:
+        answer = await admin.post("/admin/wallets/fund", body, Idempotency_Key="fund-1")
+        assert (await socket.next())["type"] == "transaction_update"
+    assert answer.json()["message"] == "User wallet funded successfully"
+    data = answer.json()["data"]
+    assert (data["userId"], data["amount"]) == (person.object_id, 100)
+    assert data["recipientAddress"] == person.address
+    again = await admin.post("/admin/wallets/fund", body, Idempotency_Key="fund-1")
+    assert again.json() == answer.json()
+    wallets = (await admin.get("/admin/platform-wallets")).json()["data"]
+    assert wallets["mainWallet"]["balance"] == before - 100
+    user = (await admin.get(f"/admin/users/{person.object_id}")).json()["data"]["user"]
+    assert user["walletBalance"] == {"USDC": "100.00"}
+    for change, status, code in (
+        ({"userId": "0" * 24}, 404, "NOT_FOUND"),
+        ({"amount": 10**9}, 400, "INSUFFICIENT_BALANCE"),
+        ({"amount": 0}, 400, "VALIDATION_ERROR"),
+        ({"chainName": "doge"}, 400, "UNSUPPORTED_CHAIN"),
+    ):
+        answer = await admin.post("/admin/wallets/fund", {**body, **change})
+        refused(answer, status, code)
+    [entry] = await PostgresAudit(pool).about(f"user:{person.id}")
+    assert (entry.operator_id, entry.action) == (int(admin.id), "fund wallet")
+    assert entry.note == "100 USDC on celo"
+    await house.check_books()
+
+
+async def test_fees_beyond_the_balance_stay_where_they_are(house: House) -> None:
+    """FN-17 step 6."""
+    admin = await house.admin()
+    answer = await admin.post("/admin/wallets/withdraw-fees", {"amount": 500})
+    refused(answer, 400, "INSUFFICIENT_BALANCE")
