@@ -35,7 +35,7 @@ class Model:
         if intent.place is not None:
             place = intent.place
             self.holds[journal_id] = Hold(place.account, place.amount, journal_id)
-        for key in {*self.balances, *(hold.account for hold in self.holds.values())}:
+        for key in intent.debited():
             assert key.owner == SYSTEM or self.balances[key] >= self.held(key), key
 
     def can(self, intent: Intent, queued: list[Intent]) -> bool:

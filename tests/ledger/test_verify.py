@@ -355,7 +355,9 @@ TAMPERINGS = [
 
 async def test_every_tampering_is_found_by_name_and_place(tampered: TrioConnection) -> None:
     """contract.md, "Commands": verify re-derives everything and names the first difference."""
-    assert (await report_on(tampered)).balanced
+    intact = await report_on(tampered)
+    assert intact.balanced
+    assert {check for _, check, _ in TAMPERINGS} == {check.name for check in intact.checks}
     missed = []
     for statement, check, difference in TAMPERINGS:
         await tampered.execute("SAVEPOINT intact")
