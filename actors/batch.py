@@ -138,32 +138,49 @@ def build(commands: list[Command], number: int, counters: Counters, now_us: int)
     """
     batch = Batch(number, replace(counters, recorded_us=now_us))
     for command in commands:
-        _stage(batch, command)
+        entries = _stage(batch, command)
         try:
-            _record(batch, command)
+            _record(batch, command, entries)
         except Exception as error:  # one caller's bug must not cost the others their batch
             _unstage(command)
             command.finish(error)
     return batch
 
 
-def _stage(batch: Batch, command: Command) -> None:
-    """Move the staged counters of the command's accounts."""
+def _stage(batch: Batch, command: Command) -> list[tuple[Any, ...]]:
+    """Move the staged counters of the command's accounts; the two signed legs of each posting,
+    with the balance each left behind."""
     number, intent, accounts = batch.number, command.intent, command.accounts
     for account in accounts.values():
         if account.staged_in != number:
             account.stage(number)
             batch.touched.append(account)
-    for posting in intent.postings:
-        source, destination = accounts[posting.source], accounts[posting.destination]
-        source.staged_debits += posting.amount
-        source.staged_sequence += 1
-        destination.staged_credits += posting.amount
-        destination.staged_sequence += 1
     if intent.place is not None:
         accounts[intent.place.account].staged_pending += intent.place.amount
     if intent.close is not None:
         accounts[intent.close.account].staged_pending -= intent.close.amount
+    counters = batch.counters
+    journal_id, entry_id, now_us = counters.journal_id + 1, counters.entry_id, counters.recorded_us
+    rows: list[tuple[Any, ...]] = []
+    for posting in intent.postings:
+        amount, asset, text = posting.amount, posting.source.asset, posting.description
+        entry_id += 1
+        account = accounts[posting.source]
+        account.staged_debits += amount
+        account.staged_sequence = sequence = account.staged_sequence + 1
+        balance = account.staged_credits - account.staged_debits
+        rows.append(
+            (entry_id, journal_id, account.id, asset, sequence, -amount, balance, text, now_us)
+        )
+        entry_id += 1
+        account = accounts[posting.destination]
+        account.staged_credits += amount
+        account.staged_sequence = sequence = account.staged_sequence + 1
+        balance = account.staged_credits - account.staged_debits
+        rows.append(
+            (entry_id, journal_id, account.id, asset, sequence, amount, balance, text, now_us)
+        )
+    return rows
 
 
 def _unstage(command: Command) -> None:
@@ -180,21 +197,19 @@ def _unstage(command: Command) -> None:
         accounts[intent.close.account].staged_pending += intent.close.amount
 
 
-def _record(batch: Batch, command: Command) -> None:
+def _record(batch: Batch, command: Command, entries: list[tuple[Any, ...]]) -> None:
     """Append the command's rows; changes nothing when its effects raise."""
     intent, accounts, counters = command.intent, command.accounts, batch.counters
     journal_id = counters.journal_id + 1
     receipt = intent.receipt or counters.receipt + 1
     recorded_us = counters.recorded_us
-    lines = tuple(
+    lines = [
         Line(a.key, a.number, a.staged_credits - a.staged_debits, a.staged_sequence)
         for a in accounts.values()
-    )
+    ]
     recorded = Recorded(journal_id, receipt, recorded_us, lines)
     effects = intent.effects(recorded) if intent.effects is not None else _NO_EFFECTS
     facts = [(event, encode_fact(event.fact)) for event in effects.events]
-
-    entries = _entries(intent, accounts, journal_id, counters.entry_id, recorded_us)
     fees = _encode_fees(intent.fees).decode() if intent.fees else ""
     head = (
         journal_id,
@@ -234,46 +249,3 @@ def _record(batch: Batch, command: Command) -> None:
     counters.entry_id += len(entries)
     counters.receipt = max(counters.receipt, receipt)
     counters.hash = chained
-
-
-def _entries(
-    intent: Intent,
-    accounts: dict[AccountKey, Account],
-    journal_id: int,
-    entry_id: int,
-    recorded_us: int,
-) -> list[tuple[Any, ...]]:
-    """The two signed legs of each posting, with the balance each left behind.
-
-    Staging already holds the end of the journal, so balances are walked backwards from there.
-    """
-    ends = {
-        key: [a.staged_credits - a.staged_debits, a.staged_sequence] for key, a in accounts.items()
-    }
-    rows: list[tuple[Any, ...]] = []
-    number = entry_id + 2 * len(intent.postings)
-    for posting in reversed(intent.postings):
-        asset = posting.source.asset
-        for key, amount in (
-            (posting.destination, posting.amount),
-            (posting.source, -posting.amount),
-        ):
-            end = ends[key]
-            rows.append(
-                (
-                    number,
-                    journal_id,
-                    accounts[key].id,
-                    asset,
-                    end[1],
-                    amount,
-                    end[0],
-                    posting.description,
-                    recorded_us,
-                )
-            )
-            end[0] -= amount
-            end[1] -= 1
-            number -= 1
-    rows.reverse()
-    return rows
