@@ -10,6 +10,7 @@ from msgspec import UNSET
 from actors.account import Account
 from actors.ledger import Ledger
 from actors.people import NewPerson
+from domain.chains.table import CHAINS
 from domain.identity import Agent, Profile, Refused, Role
 from domain.identity.contact import normalise_email, normalise_phone
 from domain.ledger import AccountKey, Intent, Posting, Refusal, SystemPurpose, system
@@ -112,13 +113,16 @@ def account_key(user_id: int, name: str) -> AccountKey:
         return AccountKey(user_id, asset, mode="DEMO")
     if asset == "ZAR":
         return AccountKey(user_id, asset, "TRADING", provider=place or "luno")
+    if place and place not in CHAINS:
+        raise BadRequest(f"unknown chain {place!r}")
     return AccountKey(user_id, asset, chain=place)
 
 
 def units(name: str, text: str) -> int:
-    """Units of a balance given as text; BadRequest for what is no amount."""
+    """Units of a balance given as text; BadRequest for what is no amount of its currency."""
+    asset = ASSETS[name.rpartition(":")[2]]
     try:
-        amount = units_from(Decimal(text))
+        amount = units_from(Decimal(text), asset.decimals)
     except InvalidOperation:
         amount = AmountError.NOT_A_NUMBER
     if isinstance(amount, AmountError) or amount < 0:

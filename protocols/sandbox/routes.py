@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 from decimal import InvalidOperation
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -14,6 +14,10 @@ from protocols.sandbox import wire
 from protocols.sandbox.persons import BadRequest, make_user
 from protocols.sandbox.service import Sandbox
 from protocols.web import Route
+
+# The clock's offset is kept: moved out of the years that dates and the database can write, it
+# would end this server and every later start.
+_LATEST_S: Final = int(datetime(3000, 1, 1, tzinfo=UTC).timestamp())
 
 
 def sandbox_routes(sandbox: Sandbox) -> tuple[Route, ...]:
@@ -42,6 +46,8 @@ def refused(status: int, message: str) -> Response:
 async def find(sandbox: Sandbox, who: str) -> Profile | None:
     """A user by id, e-mail or agent id."""
     people = sandbox.people
+    if "\0" in who:  # PostgreSQL's text cannot hold it
+        return None
     if who.isascii() and who.isdigit() and len(who) < 19:
         return await people.profile(int(who))
     if "@" in who:
@@ -95,12 +101,14 @@ class Control:
         return {"messages": self._sandbox.messages.messages(request.query.get("to"))}
 
     async def clock(self, _request: Request, body: wire.ClockBody) -> Any:
-        if body.advance_seconds < 0:
+        clock, seconds = self._sandbox.clock, body.advance_seconds
+        if seconds < 0:
             return refused(400, "the clock never goes back")
-        clock = self._sandbox.clock
+        if seconds and clock.now_s() + seconds > _LATEST_S:
+            return refused(400, "the clock ends with the year 2999")
         # Kept first: after a crash in between, the clock is ahead of what was answered, not behind.
-        await self._sandbox.keep_clock(clock.offset_us + body.advance_seconds * US)
-        now = datetime.fromtimestamp(clock.advance(body.advance_seconds) // US, UTC)
+        await self._sandbox.keep_clock(clock.offset_us + seconds * US)
+        now = datetime.fromtimestamp(clock.advance(seconds) // US, UTC)
         return {"now": f"{now:%Y-%m-%dT%H:%M:%SZ}"}
 
     async def mpesa(self, _request: Request, body: wire.RuleBody) -> Any:

@@ -1,10 +1,14 @@
 """Bodies of the sandbox control endpoints."""
 
 from decimal import Decimal
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
-from msgspec import UNSET, UnsetType
+from msgspec import UNSET, Meta, UnsetType
+
+# PostgreSQL's text cannot hold NUL.
+Text = Annotated[str, Meta(max_length=200, pattern=r"^[^\x00]*$")]
+Name = Annotated[str, Meta(min_length=1, max_length=100, pattern=r"^[^\x00]*$")]
 
 
 class _Body(msgspec.Struct, frozen=True, kw_only=True):
@@ -12,8 +16,8 @@ class _Body(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AgentBody(_Body, frozen=True, kw_only=True):
-    agent_id: str
-    name: str
+    agent_id: Name
+    name: Name
 
 
 class NewUser(_Body, frozen=True, kw_only=True):
@@ -21,7 +25,7 @@ class NewUser(_Body, frozen=True, kw_only=True):
 
     email: str | UnsetType | None = UNSET
     phone: str | UnsetType | None = UNSET
-    first_name: str = "Sandbox"
+    first_name: Text = "Sandbox"
     password: str | None = None
     admin: bool = False
     agent: AgentBody | None = None
@@ -51,7 +55,7 @@ class UserMade(_Body, frozen=True, kw_only=True):
 class UserChange(_Body, frozen=True, kw_only=True):
     wallet_active: bool | None = None
     deleted: bool | None = None
-    account_locked: str | None = None
+    account_locked: Text | None = None
 
 
 class WhoBody(_Body, frozen=True, kw_only=True):
