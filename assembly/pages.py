@@ -9,7 +9,7 @@ from quart_trio import QuartTrio
 from assembly.core import Core
 from assembly.options import Options
 from protocols.http import Request, Response
-from protocols.web import Route
+from protocols.web import ErrorKind, Route
 
 _PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>daftari</title>
@@ -66,5 +66,14 @@ def pages_app(options: Options) -> Any:
     @app.get("/")
     async def index() -> str:
         return page
+
+    # Never a framework's own page (X-C21).
+    @app.errorhandler(404)
+    async def not_found(_error: Exception) -> tuple[dict[str, str], int]:
+        return {"error": ErrorKind.NOT_FOUND.value}, 404
+
+    @app.errorhandler(405)
+    async def not_allowed(_error: Exception) -> tuple[dict[str, str], int]:
+        return {"error": ErrorKind.METHOD_NOT_ALLOWED.value}, 405
 
     return app
