@@ -84,7 +84,7 @@ def units_from(value: Decimal, decimals: int = UNIT_DECIMALS) -> int | AmountErr
     if digits == (0,) or not any(digits):
         return 0
     if len(digits) > _MAX_DIGITS or not -_MAX_DIGITS <= exponent <= _MAX_DIGITS:
-        return AmountError.TOO_LARGE if exponent > 0 else AmountError.TOO_PRECISE
+        return AmountError.TOO_PRECISE if exponent < 0 else AmountError.TOO_LARGE
     number = int("".join(map(str, digits)))
     shift = exponent + UNIT_DECIMALS
     scale: int = 10 ** abs(shift)

@@ -67,6 +67,7 @@ def test_a_decimal_becomes_its_exact_units(text: str, expected: int) -> None:
         ("1000000000000000.00000001", AmountError.TOO_LARGE),
         ("1E16", AmountError.TOO_LARGE),
         ("1" * 60 + "E1", AmountError.TOO_LARGE),
+        ("1" + "0" * 60, AmountError.TOO_LARGE),
         ("0." + "1" * 60, AmountError.TOO_PRECISE),
     ],
 )
