@@ -30,6 +30,7 @@ log = structlog.get_logger(__name__)
 
 # A reorganisation deeper than this is beyond what any of the chains calls final.
 WINDOW: Final = 128
+_LOOK_BACK: Final = 16
 _BLOCKS_AT_ONCE: Final = 50
 # Nothing found: how far it read is written this often, which bounds what is read again.
 _CHECKPOINT_US: Final = 60 * US
@@ -113,7 +114,7 @@ class Watcher:
             await self._tell()
         tip = await self._source.tip()
         if not self._hashes:
-            await self._advance(tip.number, [tip.hash], [])
+            await self._begin(tip)
         if self._block >= tip.number and not self._is_known(tip):
             await self._step_back(tip.number)
         while self._block < tip.number:
@@ -121,6 +122,14 @@ class Watcher:
             if not await self._take(await self._source.blocks(self._block + 1, last)):
                 await self._step_back(tip.number)
         await self._confirm()
+
+    async def _begin(self, tip: Tip) -> None:
+        """Start a little before now, so that there is something to step back to."""
+        first = max(tip.number - _LOOK_BACK, 0)
+        known = await self._source.hash_at(first)
+        if known is None:
+            raise ChainUnavailable("the chain's blocks are not all there")
+        await self._advance(first, [known], [])
 
     def _is_known(self, tip: Tip) -> bool:
         back = self._block - tip.number

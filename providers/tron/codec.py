@@ -30,7 +30,6 @@ class Reference(msgspec.Struct, frozen=True):
 
     number: int
     id: bytes
-    time_ms: int
 
 
 def transfer(token: Token, owner: str, to: str, amount_raw: int) -> bytes:

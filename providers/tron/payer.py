@@ -105,13 +105,16 @@ class TronPayer:
     async def _signed(
         self, withdrawal: Withdrawal, token: Token, fee_limit: int, at_us: int
     ) -> SignedTransaction:
-        newest = await self._api.ask("/wallet/getnowblock", {}, wire.Block)
-        head = newest.block_header.raw_data
+        head = (await self._api.ask("/wallet/getnowblock", {}, wire.Block)).block_header.raw_data
+        # Refers to a final block: one that the chain may still drop would take the payment with it.
+        solid = await self._api.ask("/walletsolidity/getnowblock", {}, wire.Block)
         try:
-            reference = codec.Reference(head.number, bytes.fromhex(newest.block_id), head.timestamp)
+            reference = codec.Reference(
+                solid.block_header.raw_data.number, bytes.fromhex(solid.block_id)
+            )
         except ValueError as error:
             raise ChainUnavailable("unreadable block id") from error
-        if len(reference.id) != 32:
+        if len(reference.id) != 32 or not head.timestamp:
             raise ChainUnavailable("no newest block")
         expires_ms = head.timestamp + _LIVES_MS
         contract = codec.transfer(token, self.address, withdrawal.address, withdrawal.amount_raw)

@@ -112,6 +112,7 @@ class Headers:
             self._numbers.pop(oldest[0], None)
         if number % _NOTED_EVERY == 0 and number > self._notes[-1][0]:
             self.recall(number, block_hash)
+            del self._notes[: -8 * _NOTES_KEPT]
             self._log.append("head", number, block_hash)
 
 
