@@ -1,6 +1,5 @@
 """Operators' commands. The ledger has one writer, the running server, so they ask it over HTTP."""
 
-import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any, Final
@@ -8,6 +7,7 @@ from typing import Any, Final
 import click
 import httpx
 
+from assembly.certificates import recognised
 from assembly.commands import database, find_user, issue
 from assembly.options import OptionError, Options
 from storage.installation import recall
@@ -53,7 +53,11 @@ async def _server(options: Options, operator: str) -> AsyncIterator[httpx.AsyncC
         raise OptionError("no server has run on this database yet")
     headers = {"Authorization": f"Bearer {token}"}
     async with httpx.AsyncClient(
-        base_url=address, headers=headers, timeout=_WITHIN_S, trust_env=False, verify=_tls(options)
+        base_url=address,
+        headers=headers,
+        timeout=_WITHIN_S,
+        trust_env=False,
+        verify=recognised(options),
     ) as client:
         yield client
 
@@ -67,15 +71,6 @@ async def _token(options: Options, pool: Pool, operator: str) -> str:
     if profile is None or not profile.is_admin:
         raise OptionError(f"no such administrator: {who}")
     return await issue(options, pool, profile, ("console",))
-
-
-def _tls(options: Options) -> ssl.SSLContext | bool:
-    """The server's own certificate, whatever name it is for: it is reached on this machine."""
-    if not options.tls_cert:
-        return True
-    context = ssl.create_default_context(cafile=options.tls_cert)
-    context.check_hostname = False
-    return context
 
 
 async def _asked(client: httpx.AsyncClient, method: str, path: str, body: Any) -> Any:

@@ -13,6 +13,7 @@ import msgspec
 
 SECRETS_FILE: Final = "secrets.json"
 _SHORTEST_SECRET: Final = 32  # bytes (X-C04)
+_LOG_LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR")
 
 
 _TRUE: Final = frozenset({"1", "true", "yes", "on"})
@@ -178,6 +179,8 @@ def _check(options: Options) -> None:
         raise OptionError(
             f"FUNDING_SOURCE must be account or operator, not {options.funding_source!r}"
         )
+    if options.log_level.upper() not in _LOG_LEVELS:
+        raise OptionError(f"LOG_LEVEL must be one of {', '.join(_LOG_LEVELS)}")
     if options.app_port > 65535:
         raise OptionError(f"APP_PORT must be at most 65535, not {options.app_port}")
     if bool(options.tls_cert) != bool(options.tls_key):

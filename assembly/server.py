@@ -1,7 +1,6 @@
 """The whole server, from options to a port that answers, and back."""
 
 import gc
-import ssl
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
@@ -12,6 +11,7 @@ import structlog
 import trio
 
 from actors.clock import Clock
+from assembly.certificates import presented, recognised
 from assembly.control import CLOCK_OFFSET, sandbox_control
 from assembly.core import Core, running_core
 from assembly.operators import ADDRESS
@@ -78,7 +78,8 @@ async def _database(stack: AsyncExitStack, options: Options) -> tuple[Postgres |
 async def _simulators(stack: AsyncExitStack, options: Options, clock: Clock) -> Simulators | None:
     if not options.is_sandbox:
         return None
-    return await stack.enter_async_context(simulators(options.data_path / "sandbox", clock))
+    folder = options.data_path / "sandbox"
+    return await stack.enter_async_context(simulators(folder, clock, recognised(options)))
 
 
 def _base(options: Options) -> str:
@@ -125,7 +126,7 @@ async def _listen(
         surfaces=surfaces(options, core, sessions, sockets),
         root_routes=(*root_routes(state, core), *routes),
         fallback_app=pages_app(options),
-        tls=_tls(options),
+        tls=presented(options),
         trusted_proxies=_networks(options),
     )
     try:
@@ -147,14 +148,6 @@ class RunState:
     @property
     def is_serving(self) -> bool:
         return self.server is not None and not self.server.draining
-
-
-def _tls(options: Options) -> ssl.SSLContext | None:
-    if not options.tls_cert:
-        return None
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    context.load_cert_chain(options.tls_cert, options.tls_key)
-    return context
 
 
 def _networks(options: Options) -> list[IPv4Network | IPv6Network]:

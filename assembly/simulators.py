@@ -1,6 +1,7 @@
 """The sandbox's outside systems: simulators in this process, reached over loopback."""
 
 import secrets
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -37,11 +38,14 @@ class Simulators:
 
 
 @asynccontextmanager
-async def simulators(folder: Path, clock: Clock) -> AsyncIterator[Simulators]:
-    """Start them all; `folder` keeps what an outside system would remember."""
+async def simulators(
+    folder: Path, clock: Clock, trust: ssl.SSLContext | bool = True
+) -> AsyncIterator[Simulators]:
+    """Start them all; `folder` keeps what an outside system would remember, and `trust` verifies
+    the server that callbacks go to."""
     faults = {name: Fault(clock.now_us) for name in ("mpesa", "mail", "sms")}
     outbox = Outbox(clock.now_us)
-    mpesa = MpesaSimulator(FileStore(folder / "mpesa"), faults["mpesa"])
+    mpesa = MpesaSimulator(FileStore(folder / "mpesa"), faults["mpesa"], trust=trust)
     rate_server = RateServer(clock.now_s)
     async with trio.open_nursery() as nursery:
         mail_port: int = await nursery.start(mail.MailServer(outbox, faults["mail"]).serve)

@@ -1,6 +1,7 @@
 """Carries callbacks to whoever asked for them, a few times if nobody opens."""
 
 import logging
+import ssl
 from typing import Final
 
 import httpx
@@ -17,10 +18,10 @@ _VALIDATION_SECONDS: Final = 8.0
 _MAX_CONNECTIONS: Final = 16  # its pool looks through all of them for every request
 
 
-def open_http() -> httpx.AsyncClient:
-    """The pool callbacks leave by; the caller closes it."""
+def open_http(trust: ssl.SSLContext | bool = True) -> httpx.AsyncClient:
+    """The pool callbacks leave by; `trust` verifies who is called. The caller closes it."""
     limits = httpx.Limits(max_connections=_MAX_CONNECTIONS)
-    return httpx.AsyncClient(timeout=_TIMEOUT, limits=limits, trust_env=False)
+    return httpx.AsyncClient(timeout=_TIMEOUT, limits=limits, trust_env=False, verify=trust)
 
 
 class Courier:

@@ -1,5 +1,6 @@
 """The simulated Safaricom as app.py and the sandbox routes see it."""
 
+import ssl
 import time
 from collections.abc import Callable
 from functools import partial
@@ -36,14 +37,17 @@ class MpesaSimulator:
         rng: Random | None = None,
         wall: Callable[[], float] = time.time,
         retry_pauses: tuple[float, ...] = courier.PAUSES_SECONDS,
+        trust: ssl.SSLContext | bool = True,
     ) -> None:
-        """Making a `vault` costs a key pair (a tenth of a second), so tests share one."""
+        """Making a `vault` costs a key pair (a tenth of a second), so tests share one. `trust`
+        verifies the TLS servers that are called back."""
         self._account = account or Account()
         self._vault = vault or Vault(self._account)
         self._fault = fault
         self._rng = rng or SystemRandom()
         self._wall = wall
         self._retry_pauses = retry_pauses
+        self._trust = trust
         self._book = Book(store)
         self._desk: Desk | None = None
 
@@ -61,7 +65,7 @@ class MpesaSimulator:
         """Serve until cancelled; `task_status.started(port)`. What the last run had under way
         goes on first: delays by the time that is left, callbacks that nobody took."""
         await trio.to_thread.run_sync(self._book.load)
-        async with courier.open_http() as http, trio.open_nursery() as nursery:
+        async with courier.open_http(self._trust) as http, trio.open_nursery() as nursery:
             carrier = courier.Courier(http, self._retry_pauses)
             desk = Desk(self._book, carrier, nursery, rng=self._rng, wall=self._wall)
             calls = Calls(self._account, self._vault, desk)
