@@ -6,7 +6,6 @@ import msgspec
 
 from actors.chain_rail import ChainUnavailable
 
-
 _LONGEST: Final = 66
 
 
