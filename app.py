@@ -15,6 +15,7 @@ from actors.journal import Fenced
 from assembly.commands import print_token, print_verification
 from assembly.operators import print_reviews, rule
 from assembly.options import OptionError, Options, read_options
+from assembly.reconcile import print_reconciliation
 from assembly.server import running
 from storage.embedded import EmbeddedError
 from storage.errors import StorageError
@@ -87,6 +88,14 @@ def reviews(operator: str, **flags: Any) -> None:
 def review(reference: str, decision: str, note: str, operator: str, **flags: Any) -> None:
     """Approve or reject what waits under REFERENCE on the running server."""
     _run(rule, _options(flags), reference, decision, note, operator)
+
+
+@main.command()
+@_operator
+@_with_options
+def reconcile(operator: str, **flags: Any) -> None:
+    """Let the running server compare its payments with M-Pesa, and print what it found."""
+    _run(print_reconciliation, _options(flags), operator)
 
 
 async def _serve(options: Options) -> int:

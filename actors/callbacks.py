@@ -9,12 +9,14 @@ proves nothing: it makes the payment ask its provider (contract.md, "Callbacks")
 from dataclasses import dataclass, field
 from enum import StrEnum
 from hashlib import sha256
+from hmac import compare_digest
 from typing import Final, NamedTuple, Protocol
 
 import structlog
 import trio
 
 from actors.clock import Clock
+from actors.incoming import OTHER, Incoming
 from actors.payment_evidence import Alert
 from actors.payments import Payments
 from actors.rails import (
@@ -37,6 +39,7 @@ RETRY_S: Final = (0.2, 1.0, 5.0, 30.0, 120.0)  # the last one repeats
 STUCK_AFTER: Final = 8  # tries after which an operator is told
 
 _Read = PushResult | TransferResult | StatusResult | BalanceResult | Malformed
+INCOMING: Final = "incoming"  # what the secret in the addresses of unasked cash is derived for
 
 
 class Source(StrEnum):
@@ -46,6 +49,7 @@ class Source(StrEnum):
     RESULT = "result"
     TIMEOUT = "timeout"
     STATUS = "status"
+    CONFIRMATION = "confirmation"  # cash nobody asked for
 
 
 class StoredCallback(NamedTuple):
@@ -83,7 +87,8 @@ class _Trouble:
 
 
 class CallbackIntake:
-    """Takes callbacks in and works them off. `unavailable`: how storage says it is away."""
+    """Takes callbacks in and works them off. `unavailable`: how storage says it is away. What
+    `incoming` is not there for, the provider's own list tells (reconciliation)."""
 
     def __init__(
         self,
@@ -92,12 +97,15 @@ class CallbackIntake:
         read: MobileMoneyCallbacks,
         clock: Clock,
         unavailable: tuple[type[Exception], ...] = (),
+        incoming: Incoming | None = None,
     ) -> None:
         self.unavailable = unavailable
         self._store = store
         self._payments = payments
         self._read = read
         self._clock = clock
+        self._incoming = incoming
+        self._incoming_key = sha256(payments.secret_of(INCOMING).encode()).digest()
         self._send, self._receive = trio.open_memory_channel[StoredCallback](QUEUE)
         self._taken: set[int] = set()  # queued or being worked on
         self._trouble: dict[int, _Trouble] = {}
@@ -181,6 +189,8 @@ class CallbackIntake:
 
     async def _bring(self, callback: StoredCallback) -> str | None:
         """The verdict once it is recorded; None when it must be tried again."""
+        if callback.source is Source.CONFIRMATION:
+            return await self._confirmed(callback)
         result = self._parse(callback)
         trusted = await self._payments.store.by_callback_key(callback.key_hash)
         if trusted is None:
@@ -203,6 +213,28 @@ class CallbackIntake:
                 return self._read.read_timeout(callback.body)
             case Source.STATUS:
                 return self._read.read_status(callback.body)
+            case Source.CONFIRMATION:
+                raise AssertionError("confirmations name no payment")
+
+    async def validate(self, key: str, body: bytes) -> bytes:
+        """The answer to whether cash should be taken. Raises what storage raises."""
+        payment = self._read.read_incoming(body)
+        if self._incoming is None or isinstance(payment, Malformed) or not self._knows(key):
+            return self._read.answer_validation(OTHER)
+        return self._read.answer_validation(await self._incoming.refusal(payment))
+
+    def _knows(self, key: str) -> bool:
+        return compare_digest(sha256(key.encode()).digest(), self._incoming_key)
+
+    async def _confirmed(self, callback: StoredCallback) -> str | None:
+        payment = self._read.read_incoming(callback.body)
+        if isinstance(payment, Malformed):
+            return f"malformed: {payment.reason}"
+        trusted = compare_digest(callback.key_hash, self._incoming_key)
+        if self._incoming is None or not trusted:
+            return "not trusted; the provider's list will tell"
+        verdict = await self._incoming.take(payment)
+        return None if isinstance(verdict, Refusal) else verdict
 
     async def _untrusted(self, result: _Read) -> str | None:
         """Nobody vouches for it: let the payment it names, if any, ask its provider."""

@@ -8,29 +8,32 @@ hears of it. That the provider is about to be asked is recorded before it is: so
 once at most, and a payout that may have been sent is known for one.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import structlog
-import trio
 
+from actors.audit import AuditEntry
 from actors.clock import US
 from actors.payment_book import Deed, NotRecorded, PaymentBook
 from actors.payment_calls import PAYOUT, PUSH, QUERY, Calls
 from actors.payment_evidence import (
     Alert,
     Ask,
+    Confirm,
     End,
     Resend,
     Result,
+    Review,
     Source,
     Verdict,
     belongs,
     weigh,
 )
-from actors.payment_messages import Called, Cancel, Evidence, Fulfil, Message, Nudge, Rule
-from actors.payment_parts import Parts, completed_fact, moved_fact
-from actors.payment_rulings import ruled
+from actors.payment_handover import handed_over
+from actors.payment_messages import Again, Called, Cancel, Evidence, Fulfil, Message, Nudge, Rule
+from actors.payment_parts import Parts, moved_fact
+from actors.payment_rulings import begun_again, ruled
 from actors.payment_verdicts import carry_out, end
 from actors.rails import (
     Outcome,
@@ -43,13 +46,14 @@ from actors.rails import (
     TransferResult,
     Unknown,
 )
+from actors.reviews import NotRuled, Ruled
 from actors.runtime.ask import Envelope
 from actors.runtime.mailbox import Mailbox
-from actors.runtime.serve import serve_timed
 from domain.ledger import Refusal
+from domain.nexuspay.token_payments import GIVE_UP_AFTER_US
 from domain.payments import (
+    BILLS,
     COLLECTIONS,
-    HANDOVERS,
     PAYOUTS,
     SILENCE_US,
     Kind,
@@ -58,7 +62,6 @@ from domain.payments import (
     State,
     after,
 )
-from domain.settlement import cashed, fulfilled
 
 log = structlog.get_logger(__name__)
 
@@ -139,17 +142,19 @@ class PaymentActor:
         match message:
             case Evidence(result=result):
                 return await self._evidence(result)
-            case Nudge():
-                self._ask_about()
+            case Nudge(ended_too=ended_too):
+                self._ask_about(ended_too=ended_too)
             case Called(step=step, result=result):
                 await self._called(step, result)
                 self.calls.recorded(step)
             case Cancel():
                 await self._cancel()
             case Fulfil():
-                return await self._fulfil(message)
+                return await handed_over(self.book, message)
             case Rule(ruling=ruling):
                 return await ruled(self.book, self.parts.clock.now_us(), ruling)
+            case Again(audit=audit):
+                return await self._begin_again(audit)
         return self.payment
 
     # Asking the provider
@@ -162,23 +167,24 @@ class PaymentActor:
             return
         if payment.asking:
             await self._doubt("no answer recorded")
-            if payment.kind in PAYOUTS:
+            if payment.kind in PAYOUTS - BILLS:
                 await self._move_money()
         elif not payment.asked_us and self.parts.clock.now_us() < payment.due_us:
             await self._move_money()
 
     async def _move_money(self) -> None:
         payment = self.payment
-        sent_once = payment.kind in COLLECTIONS and payment.asked_us
+        sent_once = payment.kind in COLLECTIONS | BILLS and payment.asked_us
         if sent_once or self.calls.in_flight & {PUSH, PAYOUT}:
             return
         now_us = self.parts.clock.now_us()
         await self.book.note(self.book.next(asked_us=now_us, asking=True))
         self.calls.move_money(self.payment)
 
-    def _ask_about(self) -> None:
+    def _ask_about(self, *, ended_too: bool = False) -> None:
         now_us = self.parts.clock.now_us()
-        if self.payment.is_open and now_us >= self.questioned_us + QUESTION_GAP_US:
+        may_ask = self.payment.is_open or ended_too
+        if may_ask and now_us >= self.questioned_us + QUESTION_GAP_US:
             self.questioned_us = now_us
             self.calls.question(self.payment)
 
@@ -216,6 +222,8 @@ class PaymentActor:
         fields = {"conversation": payment.conversation or conversation, "asking": False}
         if payment.is_open:
             due_us = self.parts.clock.now_us() + SILENCE_US
+            if payment.kind is Kind.TOKEN_ESCROW:
+                due_us = payment.due_us  # its asker waits
             fields |= {"due_us": due_us, "attempts": 0, "refusal": ""}
         moved = self.book.next(state, **fields)
         if payment.kind is Kind.PAYOUT and state is not None:
@@ -227,6 +235,7 @@ class PaymentActor:
         """After a call that may have arrived, a refusal of the next says nothing about it."""
         payment = self.payment
         may_retry = refused.may_retry and payment.attempts < len(RESEND_US)
+        may_retry = may_retry and payment.kind not in BILLS
         if payment.is_open and (payment.doubted or may_retry):
             refusal = payment.refusal if refused.may_retry else refused.message
             await self._unsettle(refusal=refusal, reason=refused.message)
@@ -248,7 +257,7 @@ class PaymentActor:
     async def _unsettle(self, **fields: Any) -> None:
         payment = self.payment
         state = after(payment.kind, payment.state, Move.DOUBTED)
-        if payment.is_open and payment.kind in PAYOUTS:
+        if payment.is_open and payment.kind in PAYOUTS - BILLS:
             delay = RESEND_US[min(payment.attempts, len(RESEND_US) - 1)]
             fields["due_us"] = self.parts.clock.now_us() + delay
         await self.book.note(self.book.next(state, asking=False, **fields))
@@ -268,10 +277,12 @@ class PaymentActor:
 
     async def _chase_push(self) -> None:
         payment = self.payment
-        patience_us = SILENCE_US if payment.kind is Kind.PUSH else GIVE_UP_US
-        is_over = self.parts.clock.now_us() - payment.created_us >= patience_us
+        is_short = payment.kind is Kind.PUSH and not payment.claim
+        patience_us = SILENCE_US if is_short else GIVE_UP_US
+        began_us = payment.last_retry_us or payment.created_us
+        is_over = self.parts.clock.now_us() - began_us >= patience_us
         if not payment.checkout or (is_over and self.last_words):
-            await end(self.book, End(Move.EXPIRE, "no answer"))
+            await self._give_up()
             return
         await self._wait_longer(ASK_AGAIN_US, 0 if is_over else payment.attempts)
         self.last_words = is_over
@@ -279,21 +290,41 @@ class PaymentActor:
 
     async def _nothing_known(self) -> None:
         """The provider was asked for the last time, and does not know either (MPWS-C16)."""
-        if self.payment.is_open and self.last_words:
+        if self.payment.is_open and self.last_words and not self.payment.claim:
+            await self._give_up()
+
+    async def _give_up(self) -> None:
+        if claim := self.payment.claim:
+            reason = f"called back as paid ({claim}), never confirmed"
+            await carry_out(self.book, Review("", 0, reason), {})
+        else:
             await end(self.book, End(Move.EXPIRE, "no answer"))
 
     async def _chase_payout(self) -> None:
         payment = self.payment
+        if payment.kind is Kind.TOKEN_ESCROW:
+            await self._chase_escrow()
+            return
         resends = len(RESEND_US)
         if payment.attempts == REVIEW_ATTEMPTS:
             await self.book.alert(Alert("payout_unresolved", "no evidence yet"))
         uncalled = payment.state is not State.PENDING and not payment.refusal
+        uncalled = uncalled and payment.kind not in BILLS
         if uncalled and payment.attempts < resends:
             await self._wait_longer(RESEND_US, payment.attempts)
             await self._move_money()
         else:
             await self._wait_longer(ASK_AGAIN_US, max(0, payment.attempts - resends))
             self.calls.question(payment)
+
+    async def _chase_escrow(self) -> None:
+        """Asked once; continued silence undoes it (NXPY-C46)."""
+        over_us = self.payment.created_us + GIVE_UP_AFTER_US
+        if self.parts.clock.now_us() >= over_us:
+            await end(self.book, End(Move.EXPIRE, "Network timeout"))
+            return
+        await self.book.note(self.book.next(due_us=over_us))
+        self.calls.question(self.payment)
 
     async def _wait_longer(self, delays: tuple[int, ...], attempt: int) -> None:
         due_us = self.parts.clock.now_us() + delays[min(attempt, len(delays) - 1)]
@@ -309,21 +340,28 @@ class PaymentActor:
             self._ask_about()
             return "another payment's"
         payment = self.payment
+        known: dict[str, Any]
         match result:
             case PushResult(checkout=checkout):
                 known = {"checkout": payment.checkout or checkout}
-                return await self._weigh(result.outcome, Source.CALLBACK, **known)
+                confirm = self.parts.confirms
+                return await self._weigh(result.outcome, Source.CALLBACK, confirm=confirm, **known)
             case TransferResult(conversation=conversation):
                 known = {"conversation": payment.conversation or conversation}
                 return await self._weigh(result.outcome, Source.CALLBACK, **known)
             case StatusResult():
                 return await self._weigh(result.outcome, Source.STATUS)
 
-    async def _weigh(self, outcome: Outcome, source: Source, **known: Any) -> str:
+    async def _weigh(
+        self, outcome: Outcome, source: Source, *, confirm: bool = False, **known: Any
+    ) -> str:
         """Act on evidence, noting what is `known` by it; the verdict for the callback's record."""
+        if isinstance(outcome, Paid) and source is Source.QUERY and self.payment.claim:
+            outcome = replace(outcome, receipt=self.payment.claim)  # a query never names it
         receipt = outcome.receipt if isinstance(outcome, Paid) else None
         owner = await self.book.receipt_owner(receipt)
-        return await self._carry_out(weigh(self.payment, outcome, source, owner), known)
+        verdict = weigh(self.payment, outcome, source, owner, confirm=confirm)
+        return await self._carry_out(verdict, known)
 
     async def _carry_out(self, verdict: Verdict, known: dict[str, Any]) -> str:
         match verdict:
@@ -331,6 +369,11 @@ class PaymentActor:
                 await self.book.alert(alert)
                 self._ask_about()
                 return said
+            case Confirm(receipt=receipt):
+                due_us = self.parts.clock.now_us() + ASK_AGAIN_US[0]
+                await self.book.note(self.book.next(claim=receipt, due_us=due_us, **known))
+                self._ask_about()
+                return "asked to confirm"
             case Resend():
                 if self.parts.clock.now_us() >= self.payment.asked_us + RESEND_LOST_US:
                     await self._move_money()
@@ -340,53 +383,20 @@ class PaymentActor:
 
     # People
 
+    async def _begin_again(self, audit: AuditEntry) -> Ruled | NotRuled:
+        answer = await begun_again(self.book, self.parts.clock.now_us(), audit)
+        if isinstance(answer, Ruled):
+            self.last_words = False
+            await self._move_money()
+        return answer
+
     async def _cancel(self) -> None:
         payment = self.payment
         state = after(payment.kind, payment.state, Move.CANCEL)
         if state is not None:
             await self.book.note(self.book.next(state))
 
-    async def _fulfil(self, message: Fulfil) -> object:
-        payment = self.payment
-        waiting = after(payment.kind, payment.state, Move.PAID) is not None
-        if payment.kind not in HANDOVERS or not waiting:
-            return payment
-        if payment.kind is Kind.AGENT_DEPOSIT:
-            postings = fulfilled(payment, message.agent, message.commission)
-        else:
-            postings = cashed(payment, message.agent)
-        deed = Deed(
-            postings=postings,
-            fact=completed_fact,
-            settles=True,
-            closes=payment.hold is not None,
-            ticket=message.ticket,
-            outcome=message.outcome,
-        )
-        recorded = await self.book.record(self.book.next(State.COMPLETED), deed)
-        return self.payment, recorded
-
     def _leave_if_over(self) -> None:
         idle = not self.calls.in_flight and not len(self.mailbox)
         if self.resumed and idle and not self.payment.is_open:
             self.mailbox.leave()
-
-
-class PaymentKeeper:
-    """Makes payment actors for the registry: recovers one payment and serves it."""
-
-    def __init__(self, parts: Parts) -> None:
-        self._parts = parts
-
-    async def __call__(
-        self, key: int, mailbox: Mailbox[Message], /, *, task_status: trio.TaskStatus[None]
-    ) -> None:
-        payment = await self._parts.store.load(key)
-        if payment is None:
-            return
-        parts = self._parts
-        async with trio.open_nursery() as nursery:
-            book, calls = PaymentBook(payment, parts), Calls(parts, mailbox, nursery)
-            task_status.started()
-            await serve_timed(mailbox, PaymentActor(book, parts, mailbox, calls), parts.clock)
-            nursery.cancel_scope.cancel()

@@ -20,7 +20,7 @@ from actors.rails import (
     TransferResult,
     Unknown,
 )
-from domain.payments import COLLECTIONS, PAYOUTS, Kind, Move, Payment, State
+from domain.payments import BILLS, COLLECTIONS, PAYOUTS, Kind, Move, Payment, State
 from domain.settlement import expected_cash
 
 Result = PushResult | TransferResult | StatusResult
@@ -81,6 +81,13 @@ class End:
 
 
 @dataclass(frozen=True, slots=True)
+class Confirm:
+    """The provider says that it was paid under this receipt; it shall say so when asked, too."""
+
+    receipt: str
+
+
+@dataclass(frozen=True, slots=True)
 class Learn:
     """Cash booked before turns out to have this receipt."""
 
@@ -109,7 +116,7 @@ class Nothing:
     alert: Alert | None = None
 
 
-Verdict = Settle | Book | Review | End | Learn | Ask | Resend | Nothing
+Verdict = Settle | Book | Review | End | Confirm | Learn | Ask | Resend | Nothing
 
 
 def belongs(payment: Payment, originator: str, result: Result) -> bool:
@@ -121,6 +128,8 @@ def belongs(payment: Payment, originator: str, result: Result) -> bool:
         case PushResult(checkout=checkout):
             return payment.kind in COLLECTIONS and payment.checkout in ("", checkout)
         case TransferResult():
+            if payment.kind in BILLS and not payment.conversation:
+                return True  # its ids are the provider's, and not known before its answer
             named = (result.originator, result.conversation)
             mine = (originator, payment.conversation or originator)
             return payment.kind in PAYOUTS and any(name in mine for name in named if name)
@@ -128,16 +137,22 @@ def belongs(payment: Payment, originator: str, result: Result) -> bool:
             conversation = result.original_conversation
             return (
                 payment.kind in PAYOUTS
-                and result.original_originator in (None, "", originator)
+                and (payment.kind in BILLS or result.original_originator in (None, "", originator))
                 and (not payment.conversation or conversation in (None, "", payment.conversation))
             )
 
 
-def weigh(payment: Payment, outcome: Outcome, source: Source, owner: int | None) -> Verdict:
-    """What to do about `outcome`. `owner` is the payment its receipt was booked for, if any."""
+def weigh(
+    payment: Payment, outcome: Outcome, source: Source, owner: int | None, *, confirm: bool = False
+) -> Verdict:
+    """What to do about `outcome`. `owner` is the payment its receipt was booked for, if any;
+    with `confirm` a callback that would credit a deposit only makes the provider be asked."""
     match outcome:
         case Paid() if payment.kind in COLLECTIONS:
-            return _collected(payment, outcome, owner)
+            verdict = _collected(payment, outcome, owner)
+            if confirm and isinstance(verdict, Settle):
+                return Confirm(verdict.receipt)
+            return verdict
         case Paid() if payment.kind in PAYOUTS:
             return _paid_out(payment, outcome, owner)
         case Paid():
@@ -212,6 +227,9 @@ def _known_cash(payment: Payment, paid: Paid, owner: int | None) -> Verdict | No
 
 
 def _refused(payment: Payment, refused: Refused, source: Source) -> Verdict:
+    if payment.is_open and payment.claim:
+        said = f"called back as paid ({payment.claim}), asked about it: {refused.message}"
+        return Review("", 0, said)
     if payment.is_open:
         told = Alert("provider", refused.message) if refused.needs_operator else None
         return End(_end_of(payment, refused, source), refused.message, told, refused.code)
@@ -234,7 +252,7 @@ def _not_found(payment: Payment) -> Verdict:
     """Two independent words (the call was refused, nothing is known of it) end a payout."""
     if payment.refusal:
         return End(Move.REFUSED, payment.refusal)
-    if payment.state is State.UNKNOWN and not payment.conversation:
+    if payment.state is State.UNKNOWN and not payment.conversation and payment.kind not in BILLS:
         return Resend()
     return Nothing("nothing proved")
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 
+from actors.audit import AuditEntry
 from actors.payment_evidence import Result
 from actors.rails import Outcome
 from actors.reviews import Ruling
@@ -22,7 +23,10 @@ class Evidence(msgspec.Struct, frozen=True):
 
 
 class Nudge(msgspec.Struct, frozen=True):
-    """Something was said that proves nothing: ask the provider, though not over and over."""
+    """Something was said that proves nothing: ask the provider, though not over and over.
+    `ended_too`: even about a payment that is over (reconciliation)."""
+
+    ended_too: bool = False
 
 
 class Called(msgspec.Struct, frozen=True):
@@ -54,4 +58,11 @@ class Rule(msgspec.Struct, frozen=True):
     ruling: Ruling
 
 
-Message = Evidence | Nudge | Called | Cancel | Fulfil | Rule
+class Again(msgspec.Struct, frozen=True):
+    """An administrator lets what failed be tried once more; answered as Rule, but that a Refusal
+    of its money is the answer too."""
+
+    audit: AuditEntry
+
+
+Message = Again | Evidence | Nudge | Called | Cancel | Fulfil | Rule

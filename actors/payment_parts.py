@@ -1,8 +1,8 @@
 """What every payment actor is given, and how payments describe themselves."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import structlog
 
@@ -17,6 +17,7 @@ from domain.events import (
     Fact,
     PayoutMoved,
     PushMoved,
+    TransactionMoved,
     WithdrawalCompleted,
     WithdrawalFailed,
     person,
@@ -24,7 +25,8 @@ from domain.events import (
 from domain.hashes import payouts, pushes
 from domain.identity.contact import mask_middle
 from domain.ledger import Fee
-from domain.payments import COLLECTIONS, DEPOSITS, Kind, Payment
+from domain.nexuspay.token_payments import status_of
+from domain.payments import COLLECTIONS, DEPOSITS, TOKENS, Kind, Payment
 
 log = structlog.get_logger(__name__)
 
@@ -42,12 +44,19 @@ def _nobody(_payment: Payment) -> None:
     """Nobody waits for a payment to move."""
 
 
+async def _as_agreed(_payment: Payment) -> dict[str, Any]:
+    """What was agreed when a payment was made holds when it is settled."""
+    return {}
+
+
 @dataclass(frozen=True, slots=True)
 class Parts:
     """Handed to every payment actor by app.py.
 
+    `terms` says which members of a payment change at its settlement (NXPY-C21).
     `unavailable`: the exceptions by which storage says that it is away. `moved` is told of every
-    move that was recorded; it must not wait or raise.
+    move that was recorded; it must not wait or raise. `confirms`: no callback credits anything
+    before the provider, asked about it, says the same.
     """
 
     store: PaymentStore
@@ -58,6 +67,8 @@ class Parts:
     clock: Clock
     unavailable: tuple[type[Exception], ...] = ()
     moved: Callable[[Payment], None] = _nobody
+    terms: Callable[[Payment], Awaitable[dict[str, Any]]] = _as_agreed
+    confirms: bool = False
 
     async def alert(self, kind: str, ref: str, message: str) -> None:
         """Tell the operators; stored, so that it is there when they look."""
@@ -72,7 +83,8 @@ class Parts:
         """
         if payment.kind is Kind.PAYOUT:
             return payment.ref
-        return f"{payment.ref}-{payment.callback_hash[:12]}"
+        attempt = f"-{payment.retries}" if payment.retries else ""
+        return f"{payment.ref}-{payment.callback_hash[:12]}{attempt}"
 
     def journal_kind(self, payment: Payment) -> str:
         """CASH-C48's transaction type."""
@@ -105,6 +117,12 @@ def label(payment: Payment) -> str:
             return f"{payment.asset} deposit"
         case Kind.CRYPTO_WITHDRAWAL:
             return f"{payment.asset} withdrawal to {payment.address}"
+        case Kind.TOKEN_DEPOSIT | Kind.TOKEN_PURCHASE:
+            return f"{payment.asset} bought from {mask_middle(payment.phone)}"
+        case Kind.TOKEN_SALE:
+            return f"{payment.asset} sold to {mask_middle(payment.phone)}"
+        case Kind.TOKEN_BILL | Kind.TOKEN_ESCROW:
+            return f"{payment.asset} to {payment.partner} {payment.bill}"
 
 
 def feed_of(payment: Payment) -> str:
@@ -143,6 +161,12 @@ def payout_moved(payment: Payment) -> PayoutMoved:
     )
 
 
+def token_moved(payment: Payment, at_us: int) -> TransactionMoved:
+    """A token payment as it stands (NXPY-C38)."""
+    status = status_of(payment).value
+    return TransactionMoved(id=payment.ref, status=status, at_us=at_us, mpesa=True)
+
+
 def moved_fact(payment: Payment, _recorded_us: int) -> Fact | None:
     """What a hash is told of any move; None of a push whose order was refused at once."""
     if payment.kind is Kind.PAYOUT:
@@ -154,6 +178,8 @@ def completed_fact(payment: Payment, recorded_us: int) -> Fact | None:
     """What is told when it has succeeded."""
     if payment.kind in (Kind.PUSH, Kind.PAYOUT):
         return moved_fact(payment, recorded_us)
+    if payment.kind in TOKENS:
+        return token_moved(payment, recorded_us)
     if payment.kind is Kind.AGENT_DEPOSIT:
         return AgentDepositCompleted(
             ref=payment.ref,
@@ -177,6 +203,8 @@ def failed_fact(payment: Payment, recorded_us: int) -> Fact | None:
     """What is told when it has not."""
     if payment.kind in (Kind.PUSH, Kind.PAYOUT):
         return moved_fact(payment, recorded_us)
+    if payment.kind in TOKENS:
+        return token_moved(payment, recorded_us)
     status = payment.state.value
     if payment.kind in DEPOSITS:
         return DepositFailed(

@@ -12,20 +12,22 @@ import msgspec
 import structlog
 import trio
 
+from actors.audit import AuditEntry
 from actors.clock import US
-from actors.payment import PaymentKeeper
 from actors.payment_evidence import Alert, Result
-from actors.payment_messages import Cancel, Evidence, Fulfil, Message, Nudge, Rule
+from actors.payment_keeper import PaymentKeeper
+from actors.payment_messages import Again, Cancel, Evidence, Fulfil, Message, Nudge, Rule
 from actors.payment_parts import Parts, label
 from actors.payment_rulings import KIND
 from actors.payment_store import PaymentCreated
 from actors.payment_watch import Holds, Watchers
-from actors.rails import Outcome
+from actors.rails import Outcome, StatusResult
+from actors.receipts import Inquiries
 from actors.reviews import NotRuled, Review, Ruled, Ruling
 from actors.runtime.ask import Envelope
 from actors.runtime.failures import Failure
 from actors.runtime.registry import Registry
-from domain.ledger import Effects, Hold, Intent, Recorded, Refusal, Ticket
+from domain.ledger import Effects, Intent, Recorded, Refusal, Ticket
 from domain.payments import Payment
 
 log = structlog.get_logger(__name__)
@@ -52,6 +54,7 @@ class Payments:
     def __init__(self, parts: Parts, secret: bytes) -> None:
         self.store = parts.store
         self._watchers = Watchers(parts.store)
+        self.inquiries = Inquiries(parts.rail, parts.urls)
         self._parts = replace(parts, moved=self._watchers.moved)
         self._secret = secret
         self._actors: Registry[int, Message] = Registry(
@@ -118,12 +121,22 @@ class Payments:
 
     async def evidence(self, payment_id: int, result: Result | Outcome) -> str | Refusal:
         """What a trusted callback said, or its bare outcome; the verdict, once it is recorded."""
+        if isinstance(result, StatusResult) and self.inquiries.answered(payment_id, result):
+            return "asked about a receipt"
         answer: str | Refusal = await self._ask(payment_id, Evidence(result))
         return answer
 
     async def nudge(self, payment_id: int) -> bool:
         """Something untrusted was said: let the payment ask its provider. False: not now."""
         return not isinstance(await self._ask(payment_id, Nudge()), Refusal)
+
+    async def recheck(self, payment_id: int) -> bool:
+        """Let the payment ask its provider, be it over or not. False: not now."""
+        return not isinstance(await self._ask(payment_id, Nudge(ended_too=True)), Refusal)
+
+    def secret_of(self, name: str) -> str:
+        """The secret in an address of ours that belongs to no payment."""
+        return self._derived(0, name)
 
     async def alert(self, alert: Alert, ref: str) -> None:
         """Tell operators of something about payments. Raises what storage raises."""
@@ -146,6 +159,11 @@ class Payments:
             return NotRuled.UNKNOWN
         answer: Ruled | NotRuled | Refusal = await self._ask(payment.id, Rule(ruling))
         return NotRuled.UNAVAILABLE if isinstance(answer, Refusal) else answer
+
+    async def begin_again(self, payment_id: int, audit: AuditEntry) -> Ruled | NotRuled | Refusal:
+        """Try a failed token payment once more; a Refusal when its money is not there now."""
+        answer: Ruled | NotRuled | Refusal = await self._ask(payment_id, Again(audit))
+        return answer
 
     async def _ask(self, payment_id: int, message: Message) -> Any:
         envelope: Envelope[Message] = Envelope(message)
@@ -229,7 +247,7 @@ class Payments:
         recorded = await self._parts.ledger.record(
             Intent(
                 kind=self._parts.journal_kind(payment),
-                place=Hold(payment.account, payment.held),
+                place=payment.hold,
                 initiator=payment.user_id,
                 description=label(payment),
                 ref=payment.ref,

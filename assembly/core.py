@@ -16,6 +16,7 @@ from actors.feed import Feeds
 from actors.funding import Fundings
 from actors.idempotency import Idempotency
 from actors.identity_store import StoreUnavailable
+from actors.incoming import Incoming
 from actors.journal import Journal
 from actors.ledger import Ledger
 from actors.messenger import Messenger
@@ -25,6 +26,7 @@ from actors.payments import Payments
 from actors.people import People
 from actors.rates import RateService
 from actors.registration import Registrations
+from actors.token_pricing import Pricing
 from assembly.options import Options, Secrets
 from assembly.outside import Outside
 from assembly.wallet import fundings, wallet_log
@@ -43,6 +45,7 @@ from storage.crypto import SecretBox, derive_key
 from storage.errors import Unavailable
 from storage.events import PostgresEvents
 from storage.idempotency import PostgresIdempotency
+from storage.incoming import PostgresIncoming
 from storage.journal import PostgresJournal
 from storage.mpesa import PostgresHashes
 from storage.partners import load_partners
@@ -74,12 +77,14 @@ class Core:
     partners: Partners
     payments: Payments
     callbacks: CallbackIntake
+    incoming: Incoming
     hashes: Hashes
     fundings: Fundings
     audit: PostgresAudit
     registrations: Registrations
     addresses: HdWallet
     nexus_sockets: Sockets
+    paybill: str
 
 
 @asynccontextmanager
@@ -108,11 +113,14 @@ async def running_core(
         rail=outside.mpesa,
         urls=outside.callback_urls,
         clock=clock,
+        terms=Pricing(rates, ledger, clock).terms,
         unavailable=_UNAVAILABLE,
+        confirms=options.mpesa_confirm_before_credit,
     )
     payments = Payments(parts, derive_key(keys.data.encode(), "callbacks"))
     outside.callback_urls.secret_of = payments.callback_secret
-    callbacks = CallbackIntake(PostgresCallbacks(pool), payments, Callbacks(), clock, _UNAVAILABLE)
+    incoming = Incoming(PostgresIncoming(pool), accounts, ledger, payments, clock)
+    callbacks = _intake(pool, payments, incoming, clock)
     async with AsyncExitStack() as stack:
         events = stack.enter_context(wallet_log(options))
         funding = fundings(options, pool, people, ledger, messenger, clock, events)
@@ -140,15 +148,22 @@ async def running_core(
             partners=await load_partners(pool),
             payments=payments,
             callbacks=callbacks,
+            incoming=incoming,
             hashes=Hashes(PostgresHashes(pool), clock),
             fundings=funding,
             audit=PostgresAudit(pool),
             registrations=Registrations(people, users, StoredRegistrations(pool), clock),
             addresses=addresses,
             nexus_sockets=sockets,
+            paybill=outside.paybill,
         )
         with trio.move_on_after(5):
             await journal.drain()
+
+
+def _intake(pool: Pool, payments: Payments, incoming: Incoming, clock: Clock) -> CallbackIntake:
+    store = PostgresCallbacks(pool)
+    return CallbackIntake(store, payments, Callbacks(), clock, _UNAVAILABLE, incoming)
 
 
 def _people(

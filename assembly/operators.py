@@ -20,8 +20,8 @@ _WITHIN_S: Final = 60.0
 
 async def print_reviews(options: Options, operator: str) -> int:
     """A table of everything that waits for an operator."""
-    async with _server(options, operator) as client:
-        rows = (await _asked(client, "GET", "/ops/reviews", None))["reviews"]
+    async with server(options, operator) as client:
+        rows = (await asked(client, "GET", "/ops/reviews", None))["reviews"]
     if not rows:
         click.echo("nothing is under review")
     for row in rows:
@@ -36,15 +36,15 @@ async def print_reviews(options: Options, operator: str) -> int:
 
 async def rule(options: Options, reference: str, decision: str, note: str, operator: str) -> int:
     """Approve or reject one of them; audited as a deed of `operator`."""
-    async with _server(options, operator) as client:
+    async with server(options, operator) as client:
         body = {"decision": decision, "note": note}
-        ruled = await _asked(client, "POST", f"/ops/reviews/{reference}", body)
+        ruled = await asked(client, "POST", f"/ops/reviews/{reference}", body)
     click.echo(f"{reference}: {ruled['status']}")
     return 0
 
 
 @asynccontextmanager
-async def _server(options: Options, operator: str) -> AsyncIterator[httpx.AsyncClient]:
+async def server(options: Options, operator: str) -> AsyncIterator[httpx.AsyncClient]:
     """The running server of this database, as seen by the administrator `operator`."""
     async with database(options) as pool:
         token = await _token(options, pool, operator)
@@ -73,7 +73,8 @@ async def _token(options: Options, pool: Pool, operator: str) -> str:
     return await issue(options, pool, profile, ("console",))
 
 
-async def _asked(client: httpx.AsyncClient, method: str, path: str, body: Any) -> Any:
+async def asked(client: httpx.AsyncClient, method: str, path: str, body: Any) -> Any:
+    """The JSON answer to one request. Raises OptionError for anything but 200."""
     try:
         response = await client.request(method, path, json=body)
     except httpx.TransportError as error:

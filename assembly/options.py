@@ -78,6 +78,10 @@ class Options:
     mpesa_hosts: str = ""
     mpesa_allow_anonymous: str = ""
     mpesa_max_amount: int = 250_000
+    mpesa_confirm_before_credit: bool = False
+    mpesa_reconcile_seconds: int = 900
+    mpesa_incoming: bool = False
+    mpesa_nominated_phone: str = ""
     openexchangerates_app_id: str = ""
     coingecko_api_key: str = ""
 

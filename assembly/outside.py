@@ -49,6 +49,13 @@ class PaymentUrls:
     def status(self, payment: Payment) -> str:
         return self._url(CallbackKind.STATUS, payment)
 
+    def incoming(self, secret: str) -> tuple[str, str]:
+        """Where cash nobody asked for is confirmed, and validated before."""
+        return (
+            callback_url(self.base, CallbackKind.CONFIRMATION, "incoming", secret),
+            callback_url(self.base, CallbackKind.VALIDATION, "incoming", secret),
+        )
+
     def _url(self, kind: CallbackKind, payment: Payment) -> str:
         return callback_url(self.base, kind, payment.callback_hash, self.secret_of(payment.id))
 
@@ -74,6 +81,7 @@ class Outside:
     rates: RateSource
     mpesa: MobileMoney
     callback_urls: PaymentUrls
+    paybill: str  # where pushes pay into
 
 
 def live_settings(options: Options) -> OutsideSettings:
@@ -138,6 +146,7 @@ def _mpesa(options: Options) -> MpesaSettings:
         certificate_pem=Path(options.mpesa_certificate).read_bytes(),
         collect_shortcode=options.mpesa_shortcode,
         payout_shortcode=options.mpesa_payout_shortcode,
+        nominated_phone=options.mpesa_nominated_phone,
     )
 
 
@@ -152,6 +161,7 @@ async def outside(settings: OutsideSettings, clock: Clock, base: str) -> AsyncIt
             rates=HttpRateSource(http, settings.money_rates, settings.coin_rates, clock.now_s),
             mpesa=Mpesa(settings.mpesa, mpesa_http, clock),
             callback_urls=PaymentUrls(base),
+            paybill=settings.mpesa.collect_shortcode,
         )
 
 

@@ -14,6 +14,7 @@ from actors.clock import Clock
 from assembly.certificates import presented, recognised
 from assembly.control import CLOCK_OFFSET, sandbox_control
 from assembly.core import Core, running_core
+from assembly.mpesa import make_reconciler, provider_routes
 from assembly.operators import ADDRESS
 from assembly.options import OptionError, Options, load_secrets
 from assembly.outside import Outside, live_settings, outside
@@ -83,9 +84,10 @@ async def _simulators(stack: AsyncExitStack, options: Options, clock: Clock) -> 
 
 
 def _base(options: Options) -> str:
-    """Where callbacks reach the M-Pesa surface."""
+    """Where callbacks reach the M-Pesa surface. Behind a public name they come in at the root:
+    Daraja calls no address with "mpesa" in it."""
     if options.public_url:
-        return options.public_url.rstrip("/") + "/mpesa"
+        return options.public_url.rstrip("/")
     return _local(options, options.app_port) + "/mpesa"
 
 
@@ -115,6 +117,7 @@ async def _listen(
     sockets = OpenSockets(core.clock)
     nursery.start_soon(sessions.run)
     nursery.start_soon(sockets.run)
+    reconciler = make_reconciler(options, core, clients)
     routes: tuple[Any, ...] = ()
     if sims is not None:
         routes = sandbox_routes(sandbox_control(core, sims, postgres, nursery))
@@ -123,8 +126,8 @@ async def _listen(
         serve,
         host=options.app_host,
         port=options.app_port,
-        surfaces=surfaces(options, core, sessions, sockets),
-        root_routes=(*root_routes(state, core), *routes),
+        surfaces=surfaces(options, core, sessions, sockets, reconciler),
+        root_routes=(*root_routes(state, core), *provider_routes(options, core), *routes),
         fallback_app=pages_app(options),
         tls=presented(options),
         trusted_proxies=_networks(options),
@@ -137,6 +140,7 @@ async def _listen(
     state.server = server
     if options.app_port == 0:
         clients.callback_urls.base = clients.callback_urls.base.replace(":0/", f":{server.port}/")
+    nursery.start_soon(reconciler.run)
     return server
 
 

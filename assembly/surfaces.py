@@ -1,7 +1,10 @@
 """The surfaces, each put together from the core."""
 
+from dataclasses import replace
+
 from actors.identity_store import StoreUnavailable
 from actors.rates import RatesUnavailable
+from actors.reconcile import Reconciler
 from assembly.core import Core
 from assembly.mpesa import mpesa
 from assembly.nexuspay import nexuspay
@@ -10,6 +13,7 @@ from protocols.cashier.register import Sessions
 from protocols.cashier.service import Cashier, Settings
 from protocols.cashier.surface import cashier_surface
 from protocols.mpesa.sockets import OpenSockets
+from protocols.ops.reconcile import reconcile_route
 from protocols.ops.surface import ops_surface
 from protocols.wallet.service import Wallet
 from protocols.wallet.surface import wallet_surface
@@ -21,7 +25,11 @@ _UNAVAILABLE = (Unavailable, StoreUnavailable, RatesUnavailable)
 
 
 def surfaces(
-    options: Options, core: Core, sessions: Sessions, sockets: OpenSockets
+    options: Options,
+    core: Core,
+    sessions: Sessions,
+    sockets: OpenSockets,
+    reconciler: Reconciler,
 ) -> list[Surface]:
     """Every surface as the listener mounts it."""
     return [
@@ -29,8 +37,13 @@ def surfaces(
         mpesa(options, core, sockets, _UNAVAILABLE),
         _wallet(options, core),
         nexuspay(options, core, _UNAVAILABLE),
-        ops_surface(core.people, [core.fundings], options.origins),
+        _operators(options, core, reconciler),
     ]
+
+
+def _operators(options: Options, core: Core, reconciler: Reconciler) -> Surface:
+    surface = ops_surface(core.people, [core.fundings, core.payments], options.origins)
+    return replace(surface, routes=(*surface.routes, reconcile_route(reconciler)))
 
 
 def _cashier(options: Options, core: Core, sessions: Sessions) -> Surface:

@@ -13,7 +13,7 @@ from domain.ledger import AccountKey
 # it may not be overdrawn.
 NOBODY: Final = -1
 ASSET: Final = "KES"
-_PURPOSE: Final = "HASH"
+HASH: Final = "HASH"  # purpose of a hash's own account
 _HASH: Final = re.compile(r"[A-Za-z0-9._~-]{1,128}", re.ASCII)
 _SHOWN: Final = 4
 
@@ -25,7 +25,7 @@ def is_hash(text: str) -> bool:
 
 def hash_account(hash_: str) -> AccountKey:
     """The one KES account of an anonymous hash, for both of its sockets (contract.md)."""
-    return AccountKey(NOBODY, ASSET, _PURPOSE, provider=hash_)
+    return AccountKey(NOBODY, ASSET, HASH, provider=hash_)
 
 
 def pushes(hash_: str) -> str:

@@ -24,15 +24,27 @@ class Kind(StrEnum):
     CRYPTO_WITHDRAWAL = "crypto_withdrawal"  # to an address outside
     PUSH = "push"  # of the M-Pesa surface: credited in shillings, told to a hash
     PAYOUT = "payout"  # of the M-Pesa surface: shillings to a phone, told to a hash
+    TOKEN_DEPOSIT = "token_deposit"  # push; its shillings buy tokens  # noqa: S105
+    TOKEN_PURCHASE = "token_purchase"  # push; for tokens set aside in the main wallet  # noqa: S105
+    TOKEN_SALE = "token_sale"  # payout to a phone, for tokens  # noqa: S105
+    TOKEN_BILL = "token_bill"  # payout to a paybill or till, for tokens  # noqa: S105
+    TOKEN_ESCROW = "token_escrow"  # the same while its asker waits, else undone  # noqa: S105
 
 
 # Who is asked: mobile money to collect or to pay out, an agent to hand over.
-COLLECTIONS: Final = frozenset({Kind.PARTNER_DEPOSIT, Kind.PUSH})
-PAYOUTS: Final = frozenset({Kind.PARTNER_WITHDRAWAL, Kind.PAYOUT})
+TOKEN_COLLECTIONS: Final = frozenset({Kind.TOKEN_DEPOSIT, Kind.TOKEN_PURCHASE})
+# Paid to a business: the provider cannot tell a second order from the first, so there is none.
+BILLS: Final = frozenset({Kind.TOKEN_BILL, Kind.TOKEN_ESCROW})
+TOKENS: Final = TOKEN_COLLECTIONS | BILLS | {Kind.TOKEN_SALE}
+COLLECTIONS: Final = frozenset({Kind.PARTNER_DEPOSIT, Kind.PUSH}) | TOKEN_COLLECTIONS
+PAYOUTS: Final = frozenset({Kind.PARTNER_WITHDRAWAL, Kind.PAYOUT, Kind.TOKEN_SALE}) | BILLS
 HANDOVERS: Final = frozenset({Kind.AGENT_DEPOSIT, Kind.AGENT_WITHDRAWAL})
-DEPOSITS: Final = frozenset(
-    {Kind.PARTNER_DEPOSIT, Kind.AGENT_DEPOSIT, Kind.CRYPTO_DEPOSIT, Kind.PUSH}
-)
+DEPOSITS: Final = TOKEN_COLLECTIONS | {
+    Kind.PARTNER_DEPOSIT,
+    Kind.AGENT_DEPOSIT,
+    Kind.CRYPTO_DEPOSIT,
+    Kind.PUSH,
+}
 
 SILENCE_US: Final = 120_000_000  # without a callback for so long, ask (CASH-C41, MPWS-C16)
 
@@ -63,6 +75,7 @@ class Move(StrEnum):
     CONTRADICTED = "contradicted"  # other amount or payer, or a receipt used before
     APPROVE = "approve"  # an operator credits what was under review
     REJECT = "reject"  # an operator does not: the cash stays in suspense, to be given back
+    RETRY = "retry"  # an operator lets what failed be tried once more
 
 
 OPEN: Final = frozenset({State.SENDING, State.PENDING, State.WAITING, State.UNKNOWN})
@@ -112,6 +125,25 @@ _PAYOUT: Final = {
         for move, end in ((Move.APPROVE, State.COMPLETED), (Move.REJECT, State.FAILED))
     },
 }
+# Of document 002 an administrator may end what is open, and begin again what failed (NXPY-C57).
+_BY_ADMIN: Final = {
+    **{
+        (state, move): end
+        for state in (State.SENDING, State.PENDING, State.UNKNOWN)
+        for move, end in ((Move.APPROVE, State.COMPLETED), (Move.REJECT, State.FAILED))
+    },
+    (State.FAILED, Move.RETRY): State.SENDING,
+}
+_TOKEN_COLLECTION: Final = {**_COLLECTION, **_BY_ADMIN}
+_TOKEN_PAYOUT: Final = {**_PAYOUT, **_BY_ADMIN}
+# Silence undoes an escrow (NXPY-C46): what is paid after that is a person's to reconcile.
+_TOKEN_ESCROW: Final = {
+    **_PAYOUT,
+    **{
+        (state, Move.EXPIRE): State.FAILED
+        for state in (State.SENDING, State.PENDING, State.UNKNOWN)
+    },
+}
 _WAITING: Final = {
     (State.WAITING, Move.PAID): State.COMPLETED,
     (State.WAITING, Move.CANCEL): State.CANCELLED,
@@ -130,6 +162,11 @@ _TABLES: Final = {
     Kind.CRYPTO_WITHDRAWAL: _PAYOUT,
     Kind.PUSH: _PUSH,
     Kind.PAYOUT: _PAYOUT,
+    Kind.TOKEN_DEPOSIT: _TOKEN_COLLECTION,
+    Kind.TOKEN_PURCHASE: _TOKEN_COLLECTION,
+    Kind.TOKEN_SALE: _TOKEN_PAYOUT,
+    Kind.TOKEN_BILL: _TOKEN_PAYOUT,
+    Kind.TOKEN_ESCROW: _TOKEN_ESCROW,
 }
 
 
@@ -149,8 +186,14 @@ class Payment(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     answer is not recorded, `doubted` once a call may have arrived whose answer nobody knows, and
     `refusal` the last refusal that doubt keeps from counting. Of the cash: `cash` is what was
     booked for it in units of `local_asset`, `provider_receipt` the first receipt of it, and
-    `unreceipted` while cash is booked whose receipt is not known. `code` and `reason` are the
+    `unreceipted` while cash is booked whose receipt is not known. `claim` is the receipt a
+    callback named while the provider is asked to confirm it. `code` and `reason` are the
     provider's last word; `merchant` is its second id of a push.
+
+    Of tokens: the hold of a purchase is on the platform's wallet, `held_on`. `partner` says what
+    a bill is paid to (paybill or till), `bill` its number, `bill_account` the account there.
+    `usd_rate` is of one whole token; `success_code` is document 002's. `retries` counts how often
+    an operator let it be tried again.
     """
 
     id: int
@@ -195,9 +238,17 @@ class Payment(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     refusal: str = ""
     cash: int = 0
     unreceipted: bool = False
+    claim: str = ""
     attempts: int = 0
     completed_us: int = 0
     consented_us: int = 0
+    held_on: AccountKey | None = None
+    bill: str = ""
+    bill_account: str = ""
+    usd_rate: int = 0
+    success_code: str = ""
+    retries: int = 0
+    last_retry_us: int = 0
 
     @property
     def is_open(self) -> bool:
@@ -207,4 +258,5 @@ class Payment(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     @property
     def hold(self) -> Hold | None:
         """What is set aside for it, None for money that comes in."""
-        return Hold(self.account, self.held, self.hold_id) if self.held else None
+        account = self.held_on or self.account
+        return Hold(account, self.held, self.hold_id) if self.held else None

@@ -16,13 +16,17 @@ _DOCUMENTED: Final = {
     Source.PUSH: "/api/v1/mpesa/stk/callback/:hash",
     Source.RESULT: "/api/v1/mpesa/b2c/withdraw/:hash",
     Source.STATUS: "/api/v1/mpesa/status/result/:hash",
+    Source.CONFIRMATION: "/api/v1/mpesa/c2b/confirmation/:hash",
 }
 _ALIASES: Final = {
     Source.PUSH: "/api/v1/rails/stk/callback/:hash",
     Source.RESULT: "/api/v1/rails/b2c/withdraw/:hash",
     Source.TIMEOUT: "/api/v1/rails/b2c/queue/:hash",
     Source.STATUS: "/api/v1/rails/status/result/:hash",
+    Source.CONFIRMATION: "/api/v1/rails/c2b/confirmation/:hash",
 }
+_VALIDATION: Final = "/api/v1/mpesa/c2b/validation/:hash"
+_VALIDATION_ALIAS: Final = "/api/v1/rails/c2b/validation/:hash"
 
 Allows = Callable[[str], bool]
 """Whether a client address may call back."""
@@ -30,12 +34,24 @@ Allows = Callable[[str], bool]
 
 def callback_routes(intake: CallbackIntake, allowed: Allows) -> tuple[Route, ...]:
     """The documented paths."""
-    return _routes(intake, allowed, _DOCUMENTED)
+    validation = _validation(intake, allowed, _VALIDATION)
+    return (*_routes(intake, allowed, _DOCUMENTED), validation)
 
 
 def alias_routes(intake: CallbackIntake, allowed: Allows) -> tuple[Route, ...]:
     """The same handlers under paths that the provider calls in production."""
-    return _routes(intake, allowed, _ALIASES)
+    return (*_routes(intake, allowed, _ALIASES), _validation(intake, allowed, _VALIDATION_ALIAS))
+
+
+def _validation(intake: CallbackIntake, allowed: Allows, path: str) -> Route:
+    """A question, not evidence: answered at once and not kept."""
+
+    async def validate(request: Request) -> Response:
+        if not allowed(request.client):
+            return Response(403, REJECTED)
+        return Response(200, await intake.validate(request.query.get("key", ""), request.body))
+
+    return Route("POST", path, validate, summary="Whether to take cash", max_body=_MAX_BODY)
 
 
 def _routes(intake: CallbackIntake, allowed: Allows, paths: dict[Source, str]) -> tuple[Route, ...]:
