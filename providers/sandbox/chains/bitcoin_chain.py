@@ -172,8 +172,9 @@ class BitcoinChain:
         """Replace the newest `depth` blocks by others. What was in them waits again, or with
         `drop` is gone for good, with everything that spends from it."""
         height = self.height()
-        self._undo(height - depth, drop=drop, height=height)
-        self._log.append("undo", height - depth, drop, height)
+        above = max(height - depth, 0)
+        self._undo(above, drop=drop, height=height)
+        self._log.append("undo", above, drop, height)
 
     def drop(self, tx_id: str) -> None:
         """Forget a transaction that waits, as full nodes do."""

@@ -168,8 +168,9 @@ class ExecutedChain(ABC):
         """Replace the newest `depth` blocks by others. What was in them waits again, or with
         `drop` is gone for good."""
         height = self.height()
-        self._undo(height - depth, drop=drop, height=height)
-        self._log.append("undo", height - depth, drop, height)
+        above = max(height - depth, 0)
+        self._undo(above, drop=drop, height=height)
+        self._log.append("undo", above, drop, height)
 
     # --- how it works ----------------------------------------------------------------------
 

@@ -24,6 +24,10 @@ class Log(Protocol):
 
     def append(self, *record: Any) -> None: ...
 
+    def close(self) -> None:
+        """Let go of what it holds; the next append takes it again."""
+        ...
+
 
 class Forgetful:
     """Remembers as long as the process."""
@@ -36,6 +40,9 @@ class Forgetful:
 
     def append(self, *record: Any) -> None:
         self._records.append(_encode(record))
+
+    def close(self) -> None:
+        """Nothing is held."""
 
 
 class FileLog:

@@ -57,6 +57,7 @@ class ChainSimulators:
         self._now = now
         self._locks = {key: trio.Lock() for key in keys}
         self._lost_replies = 0
+        self._logs: list[Log] = []
         self.evm = {key: self._evm(key) for key in EVM_CHAINS if key in keys}
         self._nodes = {key: EvmNode(chain) for key, chain in self.evm.items()}
         log, pace = self._remembered(TRON.key)
@@ -71,7 +72,11 @@ class ChainSimulators:
         self, *, port: int = 0, task_status: trio.TaskStatus[int] = trio.TASK_STATUS_IGNORED
     ) -> None:
         """Serve until cancelled; started with the port."""
-        await serve_http(self._handle, port=port, task_status=task_status)
+        try:
+            await serve_http(self._handle, port=port, task_status=task_status)
+        finally:
+            for log in self._logs:
+                log.close()
 
     # --- control ---------------------------------------------------------------------------
 
@@ -163,6 +168,7 @@ class ChainSimulators:
 
     def _remembered(self, key: str) -> tuple[Log, Pace]:
         log: Log = Forgetful() if self._folder is None else FileLog(self._folder / f"{key}.log")
+        self._logs.append(log)
         return log, Pace(log, self._now)
 
     def _evm(self, key: str) -> EvmChain:
