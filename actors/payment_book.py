@@ -37,14 +37,15 @@ class Deed:
     """What a move commits beside the payment's next version.
 
     `settles`: it is what the payment was for, so the journal bears its receipt and fees.
-    `closes`: its hold ends, paying for the postings. `receipt` is the provider's, for `cash`
-    local units that are in the books from now on.
+    `closes`: its hold ends, paying for the postings. `places`: it is held for anew. `receipt` is
+    the provider's, for `cash` local units that are in the books from now on.
     """
 
     postings: tuple[Posting, ...] = ()
     fact: Callable[[Payment, int], Fact | None] | None = None
     settles: bool = False
     closes: bool = False
+    places: bool = False
     receipt: str = ""
     cash: int = 0
     alert: Alert | None = None
@@ -81,6 +82,10 @@ class PaymentBook:
             return await self._parts.store.receipt_owner(receipt)
         except self._parts.unavailable as error:
             raise NotRecorded(Refusal.UNAVAILABLE) from error
+
+    async def terms(self) -> dict[str, Any]:
+        """Members of the payment that its settlement changes."""
+        return await self._parts.terms(self.payment)
 
     def next(self, state: State | None = None, **fields: Any) -> Payment:
         """The payment's next version."""
@@ -142,6 +147,8 @@ class PaymentBook:
                 final = msgspec.structs.replace(
                     moved, receipt=recorded.receipt, completed_us=recorded.recorded_us
                 )
+            if deed.places:
+                final = msgspec.structs.replace(moved, hold_id=recorded.journal_id)
             made.append(final)
             fact = deed.fact(final, recorded.recorded_us) if deed.fact is not None else None
             events = (Event(feed_of(final), fact),) if fact is not None else ()
@@ -154,6 +161,7 @@ class PaymentBook:
             kind=SUSPENSE_KIND if money_only else parts.journal_kind(moved),
             postings=deed.postings,
             close=moved.hold if deed.closes else None,
+            place=moved.hold if deed.places else None,
             initiator=moved.user_id,
             description=label(moved),
             ref=moved.ref,

@@ -2,7 +2,7 @@
 neither a cancellation nor a callback. What they are answered comes back as messages."""
 
 from collections.abc import Awaitable, Callable
-from typing import Final
+from typing import Any, Final
 
 import trio
 
@@ -11,7 +11,7 @@ from actors.payment_parts import Parts
 from actors.runtime.failures import Failure
 from actors.runtime.mailbox import Mailbox
 from domain.money import UNITS_PER_WHOLE
-from domain.payments import COLLECTIONS, PAYOUTS, Payment
+from domain.payments import BILLS, COLLECTIONS, PAYOUTS, Payment
 from domain.settlement import expected_cash
 
 PUSH: Final = "push"
@@ -34,14 +34,17 @@ class Calls:
         """Push or pay out. The caller has recorded that it is about to."""
         if payment.kind in COLLECTIONS:
             self._call(PUSH, lambda: self._push(payment))
+        elif payment.kind in BILLS:
+            self._call(PAYOUT, lambda: self._pay_bill(payment))
         elif payment.kind in PAYOUTS:
             self._call(PAYOUT, lambda: self._pay_out(payment))
 
     def question(self, payment: Payment) -> None:
-        """Ask what became of the money; a push whose id is not known cannot be asked about."""
+        """Ask what became of the money; a push or a bill whose id at the provider is not known
+        cannot be asked about."""
         if payment.kind in COLLECTIONS and payment.checkout:
             self._call(QUERY, lambda: self._parts.rail.query_push(payment.checkout))
-        elif payment.kind in PAYOUTS:
+        elif payment.kind in PAYOUTS and (payment.kind not in BILLS or payment.conversation):
             self._call(STATUS, lambda: self._status(payment))
 
     def recorded(self, step: str) -> None:
@@ -73,10 +76,24 @@ class Calls:
             timeout_url=urls.timeout(payment),
         )
 
+    def _pay_bill(self, payment: Payment) -> Awaitable[object]:
+        urls, rail = self._parts.urls, self._parts.rail
+        order: dict[str, Any] = {
+            "payment_id": self._parts.originator(payment),
+            "amount_kes": expected_cash(payment) // UNITS_PER_WHOLE,
+            "remarks": payment.description or "Bill payment",
+            "result_url": urls.result(payment),
+            "timeout_url": urls.timeout(payment),
+        }
+        if payment.partner == "till":
+            return rail.pay_till(till=payment.bill, **order)
+        return rail.pay_bill(paybill=payment.bill, account=payment.bill_account, **order)
+
     def _status(self, payment: Payment) -> Awaitable[object]:
         urls = self._parts.urls
+        named = payment.kind in BILLS  # the provider knows a bill by its own id only
         return self._parts.rail.request_status(
-            originator=self._parts.originator(payment),
+            originator=payment.conversation if named else self._parts.originator(payment),
             result_url=urls.status(payment),
             timeout_url=urls.status(payment),
         )

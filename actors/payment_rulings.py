@@ -9,8 +9,16 @@ from actors.payment_parts import completed_fact, failed_fact, label
 from actors.reviews import Decision, NotRuled, Ruled, Ruling
 from domain.ledger import Posting
 from domain.money import ASSETS, round_down
-from domain.payments import COLLECTIONS, Move, Payment, State, after
-from domain.settlement import approved, expected_cash, paid_out
+from domain.payments import (
+    COLLECTIONS,
+    SILENCE_US,
+    TOKEN_COLLECTIONS,
+    Move,
+    Payment,
+    State,
+    after,
+)
+from domain.settlement import approved, collected, expected_cash, paid_out
 
 KIND: Final = "payment"
 
@@ -20,7 +28,8 @@ async def ruled(book: PaymentBook, now_us: int, ruling: Ruling) -> Ruled | NotRu
     payment = book.payment
     approve = ruling.decision is Decision.APPROVE
     state = after(payment.kind, payment.state, Move.APPROVE if approve else Move.REJECT)
-    if state is None or (approve and not _credit(payment)):
+    unpaid = payment.kind in TOKEN_COLLECTIONS and payment.is_open
+    if state is None or (approve and not unpaid and not _credit(payment)):
         return NotRuled.DECIDED
     audit = AuditEntry(
         at_us=now_us,
@@ -43,7 +52,11 @@ async def _approve(book: PaymentBook, audit: AuditEntry) -> None:
     """A deposit is credited with the cash that came; of a payout somebody has seen that it was
     paid, though not its receipt."""
     payment = book.payment
-    if payment.kind in COLLECTIONS:
+    if payment.kind in TOKEN_COLLECTIONS and payment.is_open:
+        # Somebody has seen that it was paid, and nobody has said its receipt yet (NXPY-C57).
+        done = book.next(State.COMPLETED, cash=expected_cash(payment), unreceipted=True)
+        postings: tuple[Posting, ...] = collected(payment, label(payment))
+    elif payment.kind in COLLECTIONS:
         credit = _credit(payment)
         done = book.next(
             State.COMPLETED,
@@ -51,7 +64,7 @@ async def _approve(book: PaymentBook, audit: AuditEntry) -> None:
             local_amount=payment.cash,
             usd_amount=_share(payment, payment.usd_amount, "USD"),
         )
-        postings: tuple[Posting, ...] = approved(payment, credit, label(payment))
+        postings = approved(payment, credit, label(payment))
     else:
         done = book.next(State.COMPLETED, cash=expected_cash(payment), unreceipted=True)
         postings = paid_out(payment, label(payment))
@@ -63,6 +76,34 @@ async def _approve(book: PaymentBook, audit: AuditEntry) -> None:
         changes=(audit,),
     )
     await book.record(done, deed)
+
+
+async def begun_again(book: PaymentBook, now_us: int, audit: AuditEntry) -> Ruled | NotRuled:
+    """Let a failed payment be asked for once more, its money set aside anew (NXPY-C57).
+
+    Not one whose cash came after all: that is in suspense, and for an operator.
+    """
+    payment = book.payment
+    state = after(payment.kind, payment.state, Move.RETRY)
+    if state is None or payment.cash:
+        return NotRuled.DECIDED
+    moved = book.next(
+        state,
+        asked_us=0,
+        asking=False,
+        doubted=False,
+        refusal="",
+        checkout="",
+        conversation="",
+        code="",
+        reason="",
+        attempts=0,
+        due_us=now_us + SILENCE_US,
+        retries=payment.retries + 1,
+        last_retry_us=now_us,
+    )
+    await book.record(moved, Deed(fact=failed_fact, places=True, changes=(audit,)))
+    return Ruled(state.value)
 
 
 def _credit(payment: Payment) -> int:

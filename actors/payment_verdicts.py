@@ -2,10 +2,12 @@
 
 from typing import Any, Final, assert_never
 
+import msgspec
+
 from actors.payment_book import Deed, PaymentBook
 from actors.payment_evidence import Alert, Book, End, Learn, Nothing, Review, Settle
 from actors.payment_parts import completed_fact, failed_fact, label
-from domain.payments import COLLECTIONS, Move, State, after
+from domain.payments import COLLECTIONS, Move, Payment, State, after
 from domain.settlement import collected, expected_cash, into_suspense, out_of_suspense, paid_out
 
 PAID_CODE: Final = "0"
@@ -51,9 +53,11 @@ async def end(book: PaymentBook, verdict: End) -> str:
 
 
 async def _settle(book: PaymentBook, verdict: Settle, known: dict[str, Any]) -> str:
-    payment, receipt = book.payment, verdict.receipt
+    terms, receipt = await book.terms(), verdict.receipt
+    payment: Payment = msgspec.structs.replace(book.payment, **terms)
     postings = collected if payment.kind in COLLECTIONS else paid_out
     cash = expected_cash(payment)
+    known = known | terms
     done = book.next(
         State.COMPLETED,
         provider_receipt=receipt,

@@ -3,6 +3,7 @@
 import secrets
 
 from actors.business import Businesses
+from actors.token_orders import TokenOrders
 from actors.token_transfers import TokenTransfers
 from actors.treasury import Treasury
 from assembly.core import Core
@@ -32,6 +33,7 @@ def nexuspay(options: Options, core: Core, unavailable: tuple[type[Exception], .
         transfers=transfers,
         transactions=PostgresTransactions(core.pool),
         treasury=_treasury(core, transfers),
+        orders=TokenOrders(core.payments, core.rates, core.clock, secrets.token_bytes),
         ledger=core.ledger,
         accounts=core.accounts,
         reads=core.reads,
@@ -43,7 +45,7 @@ def nexuspay(options: Options, core: Core, unavailable: tuple[type[Exception], .
         sockets=core.nexus_sockets,
         carries=everywhere_but_celo if options.is_sandbox else _has_contract,
         unavailable=unavailable,
-        settings=_settings(options),
+        settings=_settings(options, core),
     )
     return nexuspay_surface(nexus, listed(options.nexuspay_hosts), options.origins)
 
@@ -75,8 +77,9 @@ def _treasury(core: Core, transfers: TokenTransfers) -> Treasury:
     )
 
 
-def _settings(options: Options) -> Settings:
+def _settings(options: Options, core: Core) -> Settings:
     return Settings(
+        paybill=core.paybill,
         require_otp=options.nexuspay_needs_otp,
         short_addresses=options.is_sandbox,
         show_float=options.nexuspay_show_float,

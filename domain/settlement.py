@@ -8,7 +8,8 @@ from typing import Final
 
 from domain.ledger import SUSPENSE, AccountKey, Posting, SystemPurpose, system
 from domain.money import UNITS_PER_WHOLE
-from domain.payments import COLLECTIONS, Payment
+from domain.nexuspay import token_settlement
+from domain.payments import COLLECTIONS, TOKENS, Payment
 
 WHOLE: Final = UNITS_PER_WHOLE
 
@@ -30,6 +31,8 @@ def collected(payment: Payment, label: str) -> tuple[Posting, ...]:
     What rounding up to a whole made the payer add stays in the rounding account; the partner's
     fee is a cost of ours.
     """
+    if payment.kind in TOKENS:
+        return token_settlement.bought(payment, label)
     local, usd = payment.local_asset, payment.asset
     if local == usd:
         source = system(local, SystemPurpose.MPESA_FLOAT)
@@ -78,6 +81,8 @@ def expected_cash(payment: Payment) -> int:
 
 def paid_out(payment: Payment, label: str) -> tuple[Posting, ...]:
     """A payout by a partner reached the phone: wallet, position, float, fee."""
+    if payment.kind in TOKENS:
+        return token_settlement.sold(payment, label)
     local, usd = payment.local_asset, payment.asset
     if local == usd:
         destination = system(local, SystemPurpose.MPESA_FLOAT)
@@ -119,6 +124,10 @@ def approved(payment: Payment, credit: int, label: str) -> tuple[Posting, ...]:
     local = payment.local_asset
     if local == payment.asset:
         return (Posting(suspense(payment), payment.account, payment.cash, label),)
+    if payment.kind in TOKENS:
+        position = system(local, SystemPurpose.FX_POSITION)
+        cash = Posting(suspense(payment), position, payment.cash, label)
+        return (cash, *token_settlement.delivered(payment, credit, label))
     return (
         Posting(suspense(payment), system(local, SystemPurpose.FX_POSITION), payment.cash, label),
         Posting(system(payment.asset, SystemPurpose.FX_POSITION), payment.account, credit, label),
@@ -139,7 +148,7 @@ def out_of_suspense(payment: Payment, local_amount: int) -> tuple[Posting, ...]:
 
 def suspense(payment: Payment) -> AccountKey:
     """Where cash waits that came for this payment's person."""
-    return payment.account._replace(asset=payment.local_asset, purpose=SUSPENSE)
+    return payment.account._replace(asset=payment.local_asset, purpose=SUSPENSE, chain="")
 
 
 def fulfilled(payment: Payment, agent: AccountKey, commission: int) -> tuple[Posting, ...]:

@@ -170,13 +170,18 @@ WHERE placer IS NULL OR (state = 'placed') <> (closed_by = 0) OR (state <> 'plac
     closer IS NULL OR closer <= id OR closings > 1 OR (state = 'posted') <> (entry_count > 0)))
 ORDER BY id LIMIT %(most)s
 """
-# `details` is domain.payments.Payment as JSON; its account is the members of an AccountKey.
+# `details` is domain.payments.Payment as JSON; its account is the members of an AccountKey. What
+# is under review is held for until a person decides.
 PAYMENTS: Final = """
 WITH p AS (
-    SELECT ref, state, state IN ('sending', 'pending', 'waiting', 'unknown') AS is_open,
+    SELECT ref, state, is_open,
            (details ->> 'held')::numeric AS held, (details ->> 'hold_id')::bigint AS hold_id,
-           details -> 'account' AS account
-    FROM (SELECT ref, state, convert_from(details, 'UTF8')::jsonb AS details FROM payments) p
+           COALESCE(NULLIF(details -> 'held_on', 'null'), details -> 'account') AS account
+    FROM (
+        SELECT ref, state, convert_from(details, 'UTF8')::jsonb AS details, state IN
+            ('sending', 'pending', 'waiting', 'unknown', 'under_review') AS is_open
+        FROM payments
+    ) p
 )
 SELECT line FROM (
     SELECT p.hold_id AS id, CASE

@@ -9,6 +9,8 @@ from typing import Final
 
 import msgspec
 
+from domain.money import round_down
+
 FEE_PERCENT: Final = 1  # of the token amount, from main to fees wallet (NXPY-C60)
 TOLERANCE_PERCENT: Final = 2  # between the offered and the current value, inclusive (NXPY-C43)
 
@@ -151,6 +153,7 @@ def within_tolerance(value: int, amount: int) -> bool:
     return abs(value - amount) * 100 <= TOLERANCE_PERCENT * amount
 
 
-def platform_fee(amount: int) -> int:
-    """What of `amount` units goes from the main to the fees wallet, rounded down (NXPY-C60)."""
-    return amount * FEE_PERCENT // 100
+def platform_fee(amount: int, decimals: int) -> int:
+    """What of `amount` units goes into the fees wallet, rounded down at the token's decimals in
+    the ledger (NXPY-C60)."""
+    return round_down(amount * FEE_PERCENT // 100, decimals)

@@ -19,7 +19,7 @@ class Saved(msgspec.Struct, frozen=True):
     """An answer as it is kept: its status and body, or the payment it is made from again."""
 
     status: int = 200
-    body: Raw = Raw(b"")
+    body: Raw = Raw(b"null")
     payment: str = ""
 
 

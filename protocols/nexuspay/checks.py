@@ -1,6 +1,6 @@
 """What requests have in common: amounts, chains, tokens, pages; each refuses what is not one."""
 
-from typing import Final
+from typing import Any, Final
 
 from msgspec import UnsetType
 
@@ -9,12 +9,14 @@ from domain.ledger import AccountKey
 from domain.money import ASSETS, AmountError
 from domain.nexuspay.catalogue import CHAINS, TOKENS
 from domain.nexuspay.paging import MAX_LIMIT, Page, page_from
+from domain.payments import Payment
 from protocols.http import Request
-from protocols.nexuspay.codec import text_of, units_in
+from protocols.nexuspay.codec import number, text_of, units_in
 from protocols.nexuspay.errors import Problem, Refused, invalid, of_amount
 from protocols.nexuspay.service import NexusPay
 from protocols.nexuspay.wire.base import ABSENT, Amount, Pagination
 
+_LINES: Final = 10  # more than one settlement makes on one account
 _WHOLE_KES: Final = 0  # decimals of an amount M-Pesa moves (contract.md, "NexusPay")
 
 
@@ -85,3 +87,16 @@ async def available(nexus: NexusPay, key: AccountKey) -> int:
 async def quote(nexus: NexusPay, token: str, currency: str) -> Quote:
     """The stored quote; raises RatesUnavailable while there is none."""
     return await nexus.rates.quote(token, currency)
+
+
+async def settled(nexus: NexusPay, payment: Payment) -> dict[str, Any]:
+    """The caller's account after a completed payment, as members of its answer."""
+    account = await nexus.ledger.accounts.get(payment.account)
+    if account is None:
+        return {}
+    at_us = payment.completed_us
+    lines = await nexus.reads.lines_after(account.id, at_us, at_us, 0, _LINES)
+    if not lines:
+        return {}
+    sequence, line = lines[-1]
+    return {"balance_after": number(line.balance_after), "sequence": sequence}

@@ -84,7 +84,10 @@ async def _once(
         raise of_refusal(outcome)
     if not isinstance(outcome, Repeat):
         return made[0]
-    response = await _again(call, load(outcome), replay)
+    try:
+        response = await _again(call, load(outcome), replay)
+    except Refused as refused:
+        response = refused.response(nexus.clock)
     return response.with_headers(("Idempotent-Replayed", "true"))
 
 

@@ -4,7 +4,7 @@ from typing import Any, NamedTuple
 
 from msgspec import UNSET, UnsetType
 
-from domain.money import convert
+from domain.money import ASSETS, convert
 from domain.nexuspay import dashboard
 from domain.nexuspay.catalogue import CHAINS, TOKENS
 from domain.nexuspay.codes import object_id
@@ -195,7 +195,9 @@ def _references(transaction: Transaction) -> dict[str, Any]:
 
 
 def _metadata(transaction: Transaction, current: Current) -> wire.Metadata:
-    fee = 0 if transaction.type is Type.TOKEN_TRANSFER else platform_fee(transaction.amount)
+    decimals = ASSETS[transaction.token].decimals
+    is_free = transaction.type is Type.TOKEN_TRANSFER  # NXPY-C17
+    fee = 0 if is_free else platform_fee(transaction.amount, decimals)
     balance = transaction.balance
     now = convert(transaction.amount, current.usd)
     return wire.Metadata(

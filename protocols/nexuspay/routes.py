@@ -7,10 +7,14 @@ from protocols.nexuspay.handlers.admin import Admin
 from protocols.nexuspay.handlers.auth import Auth
 from protocols.nexuspay.handlers.business import BusinessAccounts
 from protocols.nexuspay.handlers.history import History
+from protocols.nexuspay.handlers.mpesa import Mpesa
+from protocols.nexuspay.handlers.receipts import Receipts
+from protocols.nexuspay.handlers.spending import Spending
+from protocols.nexuspay.handlers.statuses import Statuses
 from protocols.nexuspay.handlers.tokens import Tokens
 from protocols.nexuspay.keyed import Operation, Replay, guarded, once
 from protocols.nexuspay.service import Access, NexusPay, Rate
-from protocols.nexuspay.wire import admin, auth, business, history, tokens
+from protocols.nexuspay.wire import admin, auth, business, history, mpesa, tokens
 from protocols.nexuspay.wire.base import Reply
 from protocols.web import Route
 
@@ -22,8 +26,10 @@ def routes(nexus: NexusPay) -> tuple[Route, ...]:
         *_auth(table, Auth(nexus)),
         *_tokens(table, Tokens(nexus)),
         *_business(table, BusinessAccounts(nexus)),
+        *_mpesa(table, Mpesa(nexus)),
+        *_by_receipt_or_wait(table, Receipts(nexus), Spending(nexus)),
         *_history(table, History(nexus)),
-        *_admin(table, Admin(nexus)),
+        *_admin(table, Admin(nexus), Statuses(nexus)),
     )
 
 
@@ -156,6 +162,41 @@ def _business(table: _Table, handlers: BusinessAccounts) -> tuple[Route, ...]:
     )
 
 
+def _mpesa(table: _Table, handlers: Mpesa) -> tuple[Route, ...]:
+    deposited, bought = handlers.deposited, handlers.bought
+    return (
+        table.money(
+            "/mpesa/deposit", handlers.deposit, mpesa.Deposit, mpesa.Deposited, replay=deposited
+        ),
+        table.money(
+            "/mpesa/buy-crypto", handlers.buy, mpesa.BuyCrypto, mpesa.Bought, replay=bought
+        ),
+        table.money("/mpesa/withdraw", handlers.withdraw, mpesa.Withdraw, mpesa.Withdrawn),
+        table.money("/mpesa/paybill", handlers.paybill, mpesa.Paybill, mpesa.BillOrdered),
+        table.money("/mpesa/till", handlers.till, mpesa.Till, mpesa.BillOrdered),
+        table.get("/mpesa/transaction/:id", handlers.status, mpesa.TransactionStatus),
+    )
+
+
+def _by_receipt_or_wait(table: _Table, receipts: Receipts, spending: Spending) -> tuple[Route, ...]:
+    return (
+        table.change(
+            "/mpesa/submit-receipt",
+            receipts.submit,
+            mpesa.SubmitReceipt,
+            mpesa.ReceiptVerified,
+            access=Access.MONEY,
+        ),
+        table.money(
+            "/mpesa/pay-with-crypto",
+            spending.pay,
+            mpesa.PayWithCrypto,
+            mpesa.CryptoPaid,
+            replay=spending.paid,
+        ),
+    )
+
+
 def _history(table: _Table, handlers: History) -> tuple[Route, ...]:
     return (
         table.get("/transactions/history", handlers.history, history.History),
@@ -164,7 +205,7 @@ def _history(table: _Table, handlers: History) -> tuple[Route, ...]:
     )
 
 
-def _admin(table: _Table, handlers: Admin) -> tuple[Route, ...]:
+def _admin(table: _Table, handlers: Admin, statuses: Statuses) -> tuple[Route, ...]:
     access = Access.ADMIN
     return (
         table.get("/admin/users", handlers.users, admin.Users, access=access),
@@ -175,6 +216,14 @@ def _admin(table: _Table, handlers: Admin) -> tuple[Route, ...]:
         table.get("/admin/transactions", handlers.transactions, admin.Transactions, access=access),
         table.get(
             "/admin/transactions/:id", handlers.transaction, admin.OneTransaction, access=access
+        ),
+        table.change(
+            "/admin/transactions/:id/status",
+            statuses.set,
+            admin.SetStatus,
+            admin.StatusSet,
+            access=Access.ADMIN_MONEY,
+            method="PUT",
         ),
         table.get("/admin/platform-wallets", handlers.wallets, admin.Wallets, access=access),
         table.money(

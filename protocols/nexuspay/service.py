@@ -16,6 +16,7 @@ from actors.ledger_reads import AccountReads, LedgerReads
 from actors.nexus_store import TransactionStore
 from actors.people import People
 from actors.registration import Registrations
+from actors.token_orders import TokenOrders
 from actors.token_transfers import TokenTransfers
 from actors.treasury import Treasury
 from domain.fx import Quote
@@ -65,10 +66,12 @@ class Rates(Protocol):
 class Settings:
     """What configuration and mode decide (docs/configuration.md).
 
+    `paybill` is where pushes pay into; a receipt must be of it (NXPY-C28).
     `short_addresses` lets the document's own `0x123` be asked about (NXPY-C19); `show_float`
     tells customers the platform's balance as documented (NXPY-C30).
     """
 
+    paybill: str
     require_otp: bool = False
     short_addresses: bool = False
     show_float: bool = True
@@ -117,6 +120,7 @@ class NexusPay:
     transfers: TokenTransfers
     transactions: TransactionStore
     treasury: Treasury
+    orders: TokenOrders
     ledger: Ledger
     accounts: AccountReads
     reads: LedgerReads

@@ -1,6 +1,5 @@
 """kill -9 during full load, again and again: nothing acknowledged is lost, nothing is twice."""
 
-import os
 import random
 import signal
 import subprocess
@@ -13,11 +12,10 @@ import pytest
 import trio
 
 from storage import embedded
-from storage.embedded import processes
-from storage.embedded.cluster import Cluster
 from storage.pool import Pool
 from storage.verify import verify
 from tests.conftest import ROOT
+from tests.crash.killing import kill
 
 KILLS = 20
 
@@ -33,13 +31,7 @@ class Worker:
 
     def kill(self, *, database_too: bool) -> dict[str, int]:
         """Kill it at once; journal ids by key of everything it was told was recorded."""
-        doomed = [self._process.pid]
-        if database_too:
-            postmaster = Cluster(self._data_dir).running_postmaster()
-            assert postmaster is not None
-            doomed += [postmaster, *processes.children(postmaster)]
-        for pid in doomed:
-            _kill(pid)
+        kill(self._process, self._data_dir, database_too=database_too)
         assert self._process.stdout is not None
         acknowledged = {}
         for line in self._process.stdout.read().splitlines(keepends=True):
@@ -48,13 +40,6 @@ class Worker:
                 acknowledged[key] = int(journal_id)
         assert self._process.wait() == -signal.SIGKILL
         return acknowledged
-
-
-def _kill(pid: int) -> None:
-    try:
-        os.kill(pid, signal.SIGKILL)
-    except ProcessLookupError:
-        return
 
 
 @contextmanager
@@ -95,10 +80,10 @@ async def test_a_ledger_killed_twenty_times_under_load_loses_and_doubles_nothing
     """architecture.md, "Storage"; every second time the database is killed with its owner."""
     data_dir = tmp_path_factory.mktemp("killed") / "data"
     acknowledged: dict[str, int] = {}
-    for kill in range(KILLS):
-        with _working(data_dir, f"{kill}") as worker:
+    for number in range(KILLS):
+        with _working(data_dir, f"{number}") as worker:
             await trio.sleep(rng.uniform(0.05, 1.2))
-            fresh = await trio.to_thread.run_sync(lambda: worker.kill(database_too=kill % 2 == 1))  # noqa: B023
+            fresh = await trio.to_thread.run_sync(lambda: worker.kill(database_too=number % 2 == 1))  # noqa: B023
         acknowledged |= fresh
         journals = await _check(data_dir, acknowledged)
         assert journals >= len(acknowledged)

@@ -4,8 +4,9 @@ import re
 
 from storage.audit import PostgresAudit
 from storage.pool import Pool
-from tests.protocols.nexuspay.house import House, refused
+from tests.protocols.nexuspay.house import House, Person, refused
 from tests.protocols.nexuspay.test_history import send
+from tests.protocols.nexuspay.test_mpesa import BUY, balances, ended, push
 
 _READS = ("/admin/users", "/admin/transactions", "/admin/platform-wallets")
 
@@ -145,3 +146,77 @@ async def test_fees_beyond_the_balance_stay_where_they_are(house: House) -> None
     admin = await house.admin()
     answer = await admin.post("/admin/wallets/withdraw-fees", {"amount": 500})
     refused(answer, 400, "INSUFFICIENT_BALANCE")
+
+
+async def a_purchase(house: House, outcome: str) -> tuple[Person, str]:
+    """Somebody and their purchase of 0.5 USDC, pushed with this outcome."""
+    person = await house.person()
+    await push(house, person, outcome)
+    answer = await person.post("/mpesa/buy-crypto", {**BUY, "phone": person.phone})
+    return person, answer.json()["data"]["transactionId"]
+
+
+async def test_an_administrator_completes_a_purchase_once(house: House, pool: Pool) -> None:
+    """FN-17 step 4, NXPY-C57."""
+    admin = await house.admin()
+    person, made = await a_purchase(house, "no_callback")
+    path = f"/admin/transactions/{made}/status"
+    body = {"status": "completed", "notes": "Manually verified and completed"}
+    refused(await person.put(path, body), 403, "FORBIDDEN")
+    answer = await admin.put(path, body)
+    assert answer.json()["message"] == "Transaction status updated successfully"
+    data = answer.json()["data"]
+    assert data == {
+        "transactionId": made,
+        "status": "completed",
+        "retryCount": 0,
+        "lastRetryAt": None,
+        "completedAt": data["completedAt"],
+    }
+    again = await admin.put(path, body)
+    assert (again.status_code, again.json()["data"]) == (200, data), "nothing more happens"
+    assert await balances(person) == {"USDC": "0.50"}
+    for status in ("failed", "pending", "reserved", "error"):
+        refused(await admin.put(path, {"status": status}), 400, "VALIDATION_ERROR")
+    refused(await admin.put(path, {"status": "done"}), 400, "VALIDATION_ERROR")
+    refused(await admin.put("/admin/transactions/tx1/status", body), 404, "NOT_FOUND")
+    [entry] = await PostgresAudit(pool).about(made)
+    assert (entry.operator_id, entry.note) == (int(admin.id), body["notes"])
+    await house.check_books()
+
+
+async def test_an_administrator_fails_a_purchase_and_lets_it_be_tried_again(
+    house: House, pool: Pool
+) -> None:
+    """NXPY-C57: the hold is released; a retry sets aside and asks anew."""
+    admin = await house.admin()
+    person, made = await a_purchase(house, "no_callback")
+    path = f"/admin/transactions/{made}/status"
+    assert (await admin.put(path, {"status": "failed"})).json()["data"]["status"] == "failed"
+    await house.check_books()
+    await push(house, person, "success")
+    data = (await admin.put(path, {"status": "pending", "notes": "once more"})).json()["data"]
+    assert (data["retryCount"], data["completedAt"]) == (1, None)
+    assert data["lastRetryAt"] is not None
+    now = await ended(person, made)
+    assert now["status"] == "completed"
+    detail = (await person.get(f"/transactions/{made}")).json()["data"]["transaction"]
+    assert detail["references"]["retryCount"] == 1
+    assert await balances(person) == {"USDC": "0.50"}
+    assert len(await PostgresAudit(pool).about(made)) == 2
+    await house.check_books()
+
+
+async def test_a_retried_withdrawal_is_paid_out_once_more(house: House) -> None:
+    admin = await house.admin()
+    person = await house.person(balances={"arbitrum:USDC": "10"})
+    rule = {"phone": person.phone, "operation": "b2c", "outcome": "unreachable", "times": 1}
+    await house.sandbox("mpesa", rule)
+    body = {"amount": "500", "phone": person.phone}
+    made = (await person.post("/mpesa/withdraw", body)).json()["data"]["transactionId"]
+    assert (await ended(person, made))["status"] == "failed"
+    path = f"/admin/transactions/{made}/status"
+    assert (await admin.put(path, {"status": "pending"})).status_code == 200
+    assert (await ended(person, made))["status"] == "completed"
+    assert await balances(person) == {"USDC": "6.24"}
+    await house.check_books()

@@ -1,0 +1,150 @@
+"""Document 002, "MPESA Integration" and "Crypto Spending System"."""
+
+from msgspec import UNSET, Raw, UnsetType
+
+from protocols.nexuspay.wire.base import ABSENT, Amount, Moved, Wire
+
+
+class Deposit(Wire, frozen=True, kw_only=True):
+    amount: Amount = ABSENT
+    phone: str
+
+
+class BuyCrypto(Wire, frozen=True, kw_only=True):
+    """`chainName` is taken for `chain` (NXPY-C15)."""
+
+    crypto_amount: Amount = ABSENT
+    phone: str
+    chain: str | UnsetType = UNSET
+    chain_name: str | UnsetType = UNSET
+    token_type: str
+
+
+class SubmitReceipt(Wire, frozen=True, kw_only=True):
+    transaction_id: str
+    mpesa_receipt_number: str
+    amount: Amount = ABSENT
+
+
+class Withdraw(Wire, frozen=True, kw_only=True):
+    amount: Amount = ABSENT
+    phone: str
+
+
+class Paybill(Wire, frozen=True, kw_only=True):
+    amount: Amount = ABSENT
+    business_number: str
+    account_number: str
+
+
+class Till(Wire, frozen=True, kw_only=True):
+    amount: Amount = ABSENT
+    till_number: str
+
+
+class PayWithCrypto(Wire, frozen=True, kw_only=True):
+    """`account_number` means nothing for a till (NXPY-C48)."""
+
+    amount: Amount = ABSENT
+    crypto_amount: Amount = ABSENT
+    target_type: str
+    target_number: str
+    account_number: str | None = None
+    chain: str | UnsetType = UNSET
+    chain_name: str | UnsetType = UNSET
+    token_type: str
+    description: str | None = None
+
+
+class Deposited(Wire, frozen=True, kw_only=True):
+    """`checkout_request_id` is null when M-Pesa has not said whether it took the push."""
+
+    transaction_id: str
+    status: str
+    checkout_request_id: str | None
+
+
+class Bought(Wire, frozen=True, kw_only=True):
+    transaction_id: str
+    mpesa_amount: int
+    crypto_amount: Raw
+    token_type: str
+    chain: str
+    status: str
+    checkout_request_id: str | None
+    created_at: str
+    estimated_completion_time: str
+    success_code: str
+
+
+class ReceiptVerified(Moved, frozen=True, kw_only=True):
+    transaction_id: str
+    mpesa_receipt_number: str
+    crypto_amount: Raw
+    token_type: str
+    chain: str
+    recipient: str | None
+    crypto_transaction_hash: str
+    explorer_url: str
+    status: str
+    completed_at: str
+    platform_balance: str
+    note: str
+
+
+class Withdrawn(Moved, frozen=True, kw_only=True):
+    transaction_id: str
+    status: str
+    estimated_completion_time: str
+
+
+class BillOrdered(Moved, frozen=True, kw_only=True):
+    transaction_id: str
+    status: str
+
+
+class TransactionStatus(Wire, frozen=True, kw_only=True):
+    transaction_id: str
+    type: str
+    amount: str
+    status: str
+    crypto_amount: str | None
+    timestamp: str
+    completed_at: str | None
+
+
+class CryptoPaid(Moved, frozen=True, kw_only=True):
+    transaction_id: str
+    fiat_amount: Raw
+    crypto_amount: Raw
+    token_type: str
+    chain: str
+    target_type: str
+    target_number: str
+    account_number: str | None
+    status: str
+    completed_at: str
+    crypto_transaction_hash: str
+    mpesa_transaction_id: str | None
+    explorer_url: str
+    processing_time_ms: int
+    conversion_rate: Raw
+    description: str | None
+    note: str
+
+
+class Short(Wire, frozen=True, kw_only=True):
+    """`data` of the documented INSUFFICIENT_BALANCE."""
+
+    requested_amount: Raw
+    available_amount: Raw
+    token_type: str
+    chain: str
+
+
+class RolledBack(Wire, frozen=True, kw_only=True):
+    """`data` of the documented PAYMENT_FAILED_ROLLED_BACK."""
+
+    transaction_id: str
+    rollback_tx_hash: str
+    explorer_url: str
