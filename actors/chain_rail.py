@@ -11,6 +11,7 @@ from typing import Protocol
 import msgspec
 
 from actors.chain_store import Flight, WithdrawalStore
+from domain.chains.table import Chain
 from domain.chains.transfers import Deposit, SignedTransaction, Withdrawal
 
 
@@ -167,6 +168,15 @@ class Payer(Protocol):
     async def fee(self, token: str) -> int:
         """Raw units of the own coin that a payment would cost now, about."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class ChainEnds:
+    """How one chain is read and paid on."""
+
+    chain: Chain
+    source: BlockSource
+    payer: Payer
 
 
 # --- telling -----------------------------------------------------------------------------------

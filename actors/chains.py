@@ -12,19 +12,18 @@ from typing import Final, Protocol
 import structlog
 import trio
 
-from actors.chain_rail import BlockSource, ChainFacts, ChainUnavailable, Payer, Refused
+from actors.chain_rail import ChainEnds, ChainFacts, ChainUnavailable, Refused
 from actors.chain_store import ChainStore, Owner
 from actors.chain_wallet import Check, HotWallet, Pay, WalletParts, keep_wallet
 from actors.chain_watcher import Look, Watcher, WatcherParts, watch
 from actors.clock import Clock
-from actors.identity_store import StoreUnavailable
 from actors.runtime.ask import ask
 from actors.runtime.failures import Failure
 from actors.runtime.mailbox import Mailbox
 from actors.runtime.registry import Registry
 from domain.chains.addresses import canonical
 from domain.chains.amounts import credited, raw_of
-from domain.chains.table import CHAINS, Chain, Family
+from domain.chains.table import CHAINS, Family
 from domain.chains.tokens import Token, TokenTable
 from domain.chains.transfers import Withdrawal, WithdrawalState
 
@@ -40,15 +39,6 @@ class Addresses(Protocol):
     """Derives addresses; implemented by providers.hdwallet."""
 
     def address(self, family: Family, owner: int, purpose: str = "user") -> str: ...
-
-
-@dataclass(frozen=True, slots=True)
-class ChainEnds:
-    """How one chain is read and paid on."""
-
-    chain: Chain
-    source: BlockSource
-    payer: Payer
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +66,7 @@ class ChainRailParts:
     tokens: TokenTable
     facts: ChainFacts
     clock: Clock
-    poll_s: float = 1.0
+    poll_s: float = 2.0
     bump_after_s: float = 60.0
 
 
@@ -247,6 +237,3 @@ def _answer(stored: Withdrawal) -> Sent | Refused | Unknown:
             return Sent(stored.tx_hash)
         case _:
             return Unknown(stored.tx_hash)
-
-
-__all__ = ["ChainEnds", "ChainRail", "ChainRailParts", "Refused", "Sent", "StoreUnavailable"]

@@ -27,7 +27,7 @@ from websockets.frames import CloseCode, Frame, Opcode
 from websockets.protocol import OPEN, SERVER
 from websockets.protocol import Protocol as WebSocketProtocol
 
-from actors.frames import masked_size, whole_text
+from actors.frames import masked_size, text_frame, whole_text
 from actors.liveness import NEVER
 from actors.outbox import Flusher, Outbox, Transport
 
@@ -157,12 +157,8 @@ class Connection(Outbox):
         if self._protocol.extensions and size >= _MIN_DEFLATE_BYTES:
             frame = Frame(Opcode.TEXT, data)
             self.send_bytes(frame.serialize(mask=False, extensions=self._protocol.extensions))
-        elif size < 126:
-            self.send_bytes(b"\x81%c" % size + data)
-        elif size < 65536:
-            self.send_bytes(b"\x81\x7e" + size.to_bytes(2, "big") + data)
         else:
-            self.send_bytes(b"\x81\x7f" + size.to_bytes(8, "big") + data)
+            self.send_bytes(text_frame(data, size))
 
     def close(self, code: int = CloseCode.NORMAL_CLOSURE, reason: str = "") -> None:
         """Send what is queued, then a close frame; the peer has `close_timeout` to answer."""
@@ -295,13 +291,12 @@ class Connection(Outbox):
 
     async def _take(self, data: bytes) -> None:
         """Parse `data` piece by piece and deliver its messages in order."""
-        protocol = self._protocol
+        protocol, wire_size = self._protocol, 0
         if self._aligned and self._fragments is None and self._open and protocol.state is OPEN:
             message = whole_text(data, self._limits.max_message)
             if message is not None:
                 await self._deliver(Opcode.TEXT, message)
                 return
-        wire_size = 0
         for start in range(0, len(data), _PIECE_BYTES):
             if start:
                 # Others get a turn between the pieces of one client.

@@ -17,6 +17,15 @@ _SHORT: Final = 126  # below: the length itself; this: two more bytes of length
 _LONG: Final = 65536  # from here: eight more
 
 
+def text_frame(data: bytes, size: int) -> bytes:
+    """One whole, unmasked text frame with `data`, whose length is `size`."""
+    if size < _SHORT:
+        return b"\x81%c" % size + data
+    if size < _LONG:
+        return b"\x81\x7e" + size.to_bytes(2, "big") + data
+    return b"\x81\x7f" + size.to_bytes(8, "big") + data
+
+
 def masked_size(payload: bytes | bytearray | memoryview) -> int:
     """Bytes a client's frame with this uncompressed payload takes on the wire."""
     size = len(payload)

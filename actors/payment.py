@@ -221,9 +221,8 @@ class PaymentActor:
         state = after(payment.kind, payment.state, Move.ACCEPTED)
         fields = {"conversation": payment.conversation or conversation, "asking": False}
         if payment.is_open:
-            due_us = self.parts.clock.now_us() + SILENCE_US
-            if payment.kind is Kind.TOKEN_ESCROW:
-                due_us = payment.due_us  # its asker waits
+            waits = payment.kind is Kind.TOKEN_ESCROW  # its asker does
+            due_us = payment.due_us if waits else self.parts.clock.now_us() + SILENCE_US
             fields |= {"due_us": due_us, "attempts": 0, "refusal": ""}
         moved = self.book.next(state, **fields)
         if payment.kind is Kind.PAYOUT and state is not None:
@@ -270,6 +269,8 @@ class PaymentActor:
             return
         if payment.kind in COLLECTIONS:
             await self._chase_push()
+        elif payment.kind is Kind.TOKEN_ESCROW:
+            await self._chase_escrow()
         elif payment.kind in PAYOUTS:
             await self._chase_payout()
         else:
@@ -302,9 +303,6 @@ class PaymentActor:
 
     async def _chase_payout(self) -> None:
         payment = self.payment
-        if payment.kind is Kind.TOKEN_ESCROW:
-            await self._chase_escrow()
-            return
         resends = len(RESEND_US)
         if payment.attempts == REVIEW_ATTEMPTS:
             await self.book.alert(Alert("payout_unresolved", "no evidence yet"))

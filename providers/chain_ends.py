@@ -5,14 +5,13 @@ from typing import Final
 
 import httpx
 
-from actors.chain_rail import ChainUnavailable
-from actors.chains import ChainEnds
+from actors.chain_rail import ChainEnds
 from domain.chains.table import Chain, Family
 from domain.chains.tokens import TokenTable
 from providers.bitcoin.blocks import BitcoinBlocks
 from providers.bitcoin.client import EsploraApi
 from providers.bitcoin.payer import BitcoinPayer
-from providers.evm.blocks import EvmBlocks, WrongChain
+from providers.evm.blocks import EvmBlocks
 from providers.evm.client import EvmRpc
 from providers.evm.payer import EvmPayer
 from providers.hdwallet.wallet import HdWallet
@@ -64,6 +63,3 @@ async def verify_ends(ends: ChainEnds) -> None:
     """
     if isinstance(ends.source, EvmBlocks):
         await ends.source.verify()
-
-
-__all__ = ["ChainSettings", "ChainUnavailable", "WrongChain", "chain_ends", "verify_ends"]

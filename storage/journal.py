@@ -81,7 +81,7 @@ class PostgresJournal:
     async def _same_epoch(self, connection: TrioConnection, expected: int | None) -> int:
         (epoch,) = await _row(connection, "SELECT epoch FROM writer")
         if expected is not None and epoch not in (expected, self._tried_epoch):
-            raise Fenced(f"epoch {epoch}, expected {expected}")
+            raise Fenced(f"another process has become the writer: epoch {epoch}, not {expected}")
         return int(epoch)
 
     async def commit(self, batch: Batch, epoch: int) -> None:

@@ -22,6 +22,8 @@ def register_write(change: type, sql: str, params: Callable[[Any], Sequence[Any]
 async def write(connection: TrioConnection, change: object) -> None:
     """Write one change inside the open transaction; raises RowConflict by the change's name."""
     sql, params = _writes[type(change)]
-    cursor = await connection.execute(sql, params(change), prepare=True)
+    # Not prepared: psycopg answers a rollback with DEALLOCATE ALL as soon as it has prepared
+    # anything itself, and that would take the journal's own statement away.
+    cursor = await connection.execute(sql, params(change), prepare=False)
     if cursor.rowcount != 1:
         raise RowConflict(type(change).__name__)

@@ -64,7 +64,7 @@ DEFAULT_CHAIN: Final = "arbitrum"
 # Of transfers, deposits and withdrawals (NXPY-C14, C21, C31).
 DEFAULT_TOKEN: Final = "USDC"  # noqa: S105  # a currency
 # What pay-with-crypto takes: a closed list (NXPY-C44).
-SPENDABLE: Final = ("USDC", "USDT", "BTC")
+SPENDABLE: Final = ("USDC", "USDT", "BTC", "ETH")
 
 
 def everywhere_but_celo(chain: str, token: str) -> bool:

@@ -67,4 +67,6 @@ class EvmRpc:
 def _value(answer: Response, kind: type[Any]) -> Any:
     if answer.error is not None:
         return RpcError(answer.error.code, answer.error.message)
+    if not bytes(answer.result):
+        raise ChainUnavailable("neither a result nor an error")
     return msgspec.json.decode(answer.result, type=kind)

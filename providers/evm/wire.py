@@ -33,7 +33,7 @@ class Error(msgspec.Struct, frozen=True):
 
 class Response(msgspec.Struct, frozen=True):
     id: int | None = None
-    result: msgspec.Raw = msgspec.Raw(b"null")
+    result: msgspec.Raw = msgspec.Raw(b"")  # empty: there was none, which is not null
     error: Error | None = None
 
 

@@ -2,6 +2,8 @@
 
 from hashlib import sha256
 
+from msgspec import UNSET
+
 from domain.identity import Channel, Profile, Purpose, Reason, Surface, passwords
 from domain.identity import Refused as Denied
 from domain.identity.contact import normalise_email, normalise_phone
@@ -185,20 +187,10 @@ def _check_password(password: str) -> None:
 def _registered(registration: Registration) -> wire.Registered:
     # Opaque: nothing takes it as input.
     name = sha256(f"registration:{registration.user_id}".encode()).hexdigest()[:24]
-    method = registration.verify_with.value
-    match registration.verify_with:
-        case VerifyWith.EMAIL:
-            return wire.RegisteredByEmail(
-                registration_id=name, verification_method=method, email=registration.email
-            )
-        case VerifyWith.PHONE:
-            return wire.RegisteredByPhone(
-                registration_id=name, verification_method=method, phone_number=registration.phone
-            )
-        case VerifyWith.BOTH:
-            return wire.RegisteredByBoth(
-                registration_id=name,
-                verification_method=method,
-                email=registration.email,
-                phone_number=registration.phone,
-            )
+    channels = registration.verify_with.channels
+    return wire.Registered(
+        registration_id=name,
+        verification_method=registration.verify_with.value,
+        email=registration.email if Channel.EMAIL in channels else UNSET,
+        phone_number=registration.phone if Channel.SMS in channels else UNSET,
+    )

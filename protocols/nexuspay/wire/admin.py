@@ -3,7 +3,7 @@
 import msgspec
 from msgspec import Raw
 
-from protocols.nexuspay.wire.base import ABSENT, Amount, Moved, Pagination, Wire
+from protocols.nexuspay.wire.base import Amount, Moved, Pagination, Wire
 
 
 class User(Wire, frozen=True, kw_only=True):
@@ -101,7 +101,7 @@ class Wallets(Wire, frozen=True, kw_only=True):
 
 class Fund(Wire, frozen=True, kw_only=True):
     user_id: str
-    amount: Amount = ABSENT
+    amount: Amount
     chain_name: str
 
 
@@ -113,7 +113,7 @@ class Funded(Moved, frozen=True, kw_only=True):
 
 
 class WithdrawFees(Wire, frozen=True, kw_only=True):
-    amount: Amount = ABSENT
+    amount: Amount
 
 
 class FeesWithdrawn(Moved, frozen=True, kw_only=True):

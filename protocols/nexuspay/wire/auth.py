@@ -1,5 +1,7 @@
 """Document 002, "Authentication"."""
 
+from msgspec import UNSET, UnsetType
+
 from protocols.nexuspay.wire.base import Wire
 
 
@@ -39,26 +41,13 @@ class Reset(Wire, frozen=True, kw_only=True):
     new_password: str
 
 
-class RegisteredByEmail(Wire, frozen=True, kw_only=True):
+class Registered(Wire, frozen=True, kw_only=True):
+    """E-mail and phone are there when a code went to them (NXPY-C05)."""
+
     registration_id: str
     verification_method: str
-    email: str
-
-
-class RegisteredByPhone(Wire, frozen=True, kw_only=True):
-    registration_id: str
-    verification_method: str
-    phone_number: str
-
-
-class RegisteredByBoth(Wire, frozen=True, kw_only=True):
-    registration_id: str
-    verification_method: str
-    email: str
-    phone_number: str
-
-
-Registered = RegisteredByEmail | RegisteredByPhone | RegisteredByBoth
+    email: str | UnsetType = UNSET
+    phone_number: str | UnsetType = UNSET
 
 
 class LoggedIn(Wire, frozen=True, kw_only=True):

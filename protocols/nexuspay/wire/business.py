@@ -2,7 +2,7 @@
 
 from msgspec import UNSET, UnsetType
 
-from protocols.nexuspay.wire.base import ABSENT, Amount, Moved, Wire
+from protocols.nexuspay.wire.base import Amount, Moved, Wire
 
 
 class RequestUpgrade(Wire, frozen=True, kw_only=True):
@@ -22,7 +22,7 @@ class TransferFunds(Wire, frozen=True, kw_only=True):
     """`chain` is additive: without it one with enough is chosen (NXPY-C36)."""
 
     business_id: str
-    amount: Amount = ABSENT
+    amount: Amount
     wallet_address: str
     chain: str | UnsetType = UNSET
 

@@ -2,18 +2,18 @@
 
 from msgspec import UNSET, Raw, UnsetType
 
-from protocols.nexuspay.wire.base import ABSENT, Amount, Moved, Wire
+from protocols.nexuspay.wire.base import Amount, Moved, Wire
 
 
 class Deposit(Wire, frozen=True, kw_only=True):
-    amount: Amount = ABSENT
+    amount: Amount
     phone: str
 
 
 class BuyCrypto(Wire, frozen=True, kw_only=True):
     """`chainName` is taken for `chain` (NXPY-C15)."""
 
-    crypto_amount: Amount = ABSENT
+    crypto_amount: Amount
     phone: str
     chain: str | UnsetType = UNSET
     chain_name: str | UnsetType = UNSET
@@ -23,30 +23,30 @@ class BuyCrypto(Wire, frozen=True, kw_only=True):
 class SubmitReceipt(Wire, frozen=True, kw_only=True):
     transaction_id: str
     mpesa_receipt_number: str
-    amount: Amount = ABSENT
+    amount: Amount
 
 
 class Withdraw(Wire, frozen=True, kw_only=True):
-    amount: Amount = ABSENT
+    amount: Amount
     phone: str
 
 
 class Paybill(Wire, frozen=True, kw_only=True):
-    amount: Amount = ABSENT
+    amount: Amount
     business_number: str
     account_number: str
 
 
 class Till(Wire, frozen=True, kw_only=True):
-    amount: Amount = ABSENT
+    amount: Amount
     till_number: str
 
 
 class PayWithCrypto(Wire, frozen=True, kw_only=True):
     """`account_number` means nothing for a till (NXPY-C48)."""
 
-    amount: Amount = ABSENT
-    crypto_amount: Amount = ABSENT
+    amount: Amount
+    crypto_amount: Amount
     target_type: str
     target_number: str
     account_number: str | None = None

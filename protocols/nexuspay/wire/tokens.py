@@ -3,14 +3,14 @@
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from protocols.nexuspay.wire.base import ABSENT, Amount, Moved, Pagination, Wire
+from protocols.nexuspay.wire.base import Amount, Moved, Pagination, Wire
 
 
 class SendToken(Wire, frozen=True, kw_only=True):
     """`chainName` is taken for `chain` (NXPY-C15)."""
 
     recipient_identifier: str
-    amount: Amount = ABSENT
+    amount: Amount
     sender_address: str
     chain: str | UnsetType = UNSET
     chain_name: str | UnsetType = UNSET
@@ -21,7 +21,7 @@ class Pay(Wire, frozen=True, kw_only=True):
 
     sender_address: str
     business_unique_code: str
-    amount: Amount = ABSENT
+    amount: Amount
     confirm: bool
     chain_name: str | UnsetType = UNSET
     chain: str | UnsetType = UNSET

@@ -96,7 +96,7 @@ async def test_whatever_happens_every_withdrawal_is_paid_once(
     """Faults, lost replies, dropped transactions, reorganisations, restarts and dear blocks."""
     async with opened(pool, chain) as house:
         asked: list[str] = []
-        for step in range(25):
+        for step in range(18):
             match rng.choice(["pay", "pay", "block", "lose", "down", "reorg", "restart", "wait"]):
                 case "pay":
                     asked.append(f"W{step}")
@@ -117,7 +117,7 @@ async def test_whatever_happens_every_withdrawal_is_paid_once(
             await house.look(chain)
         house.fault.set(None)
         house.sims.lose_replies(0)
-        for _ in range(4):
+        for _ in range(3):
             house.clock.advance(20)
             await house.settle(chain, 6)
         ended = {w.id: w.state.value for w in house.facts.withdrawals}

@@ -60,3 +60,21 @@ async def test_the_host_header_reaches_the_surface_without_its_prefix(house: Hou
         headers={"Host": "api.nexuspay.app"},
     )
     assert answer.json()["data"] == {"email": "a@example.com"}
+
+
+async def test_queries_and_transactions_are_limited_by_person(house: House) -> None:
+    """FN-18, NXPY-256, NXPY-257: the 61st GET and the 31st POST in a minute are 429."""
+    ann, bob = await house.person(), await house.person()
+    for _ in range(60):
+        assert (await ann.get("/transactions/history")).status_code == 200
+    answer = await ann.get("/transactions/history")
+    refused(answer, 429, "RATE_LIMIT_EXCEEDED")
+    assert answer.headers["X-RateLimit-Limit"] == "60"
+    assert (await bob.get("/transactions/history")).status_code == 200
+    for _ in range(30):
+        refused(await ann.post("/token/pay", {}), 400, "VALIDATION_ERROR")
+    answer = await ann.post("/token/pay", {})
+    refused(answer, 429, "RATE_LIMIT_EXCEEDED")
+    assert answer.headers["X-RateLimit-Limit"] == "30"
+    await house.advance(61)
+    assert (await ann.get("/transactions/history")).status_code == 200
