@@ -130,8 +130,7 @@ class Connection(Outbox):
         self._held = 0  # bytes of an unfinished message
         self._fragments: bytearray | None = None
         self._fragments_opcode = Opcode.TEXT
-        # Whether the next byte begins a frame; never known of inflated ones.
-        self._aligned = not self._protocol.extensions
+        self._aligned = not extensions  # whether the next byte begins a frame
         self._closing_by = NEVER
         self._heard_at = trio.current_time()
         self._next_ping = self._heard_at + limits.ping_interval
@@ -153,12 +152,11 @@ class Connection(Outbox):
         self._flusher.traffic.messages_out += 1
         if self._limits.life_by_sending:
             self._heard_at = self._flusher.wheel.now
-        size = len(data)
-        if self._protocol.extensions and size >= _MIN_DEFLATE_BYTES:
-            frame = Frame(Opcode.TEXT, data)
-            self.send_bytes(frame.serialize(mask=False, extensions=self._protocol.extensions))
+        extensions = self._protocol.extensions
+        if extensions and len(data) >= _MIN_DEFLATE_BYTES:
+            self.send_bytes(Frame(Opcode.TEXT, data).serialize(mask=False, extensions=extensions))
         else:
-            self.send_bytes(text_frame(data, size))
+            self.send_bytes(text_frame(data))
 
     def close(self, code: int = CloseCode.NORMAL_CLOSURE, reason: str = "") -> None:
         """Send what is queued, then a close frame; the peer has `close_timeout` to answer."""
@@ -314,7 +312,7 @@ class Connection(Outbox):
                 self._queue_protocol_writes()
             if self._open and protocol.state is not OPEN:
                 self._shut_by_peer()
-        # The library may hold half a header that shows nowhere: only what adds up is aligned.
+        # The library may hold half a header unseen: only what adds up is aligned.
         self._aligned = self._aligned and wire_size == len(data)
         self._hold(len(protocol.reader.buffer) + len(self._fragments or b""))
 

@@ -17,8 +17,9 @@ _SHORT: Final = 126  # below: the length itself; this: two more bytes of length
 _LONG: Final = 65536  # from here: eight more
 
 
-def text_frame(data: bytes, size: int) -> bytes:
-    """One whole, unmasked text frame with `data`, whose length is `size`."""
+def text_frame(data: bytes) -> bytes:
+    """One whole, unmasked text frame with `data`."""
+    size = len(data)
     if size < _SHORT:
         return b"\x81%c" % size + data
     if size < _LONG:

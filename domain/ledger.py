@@ -143,7 +143,7 @@ class Intent(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """One atomic thing the journal is asked to record.
 
     `place` sets money aside; `close` ends an earlier hold, posting what `postings` take from
-    it and releasing the rest. `receipt` 0 asks for a new one. `effects` is called once, with
+    it and releasing the rest. `receipt` 0 asks for a new one. `effects` is called with
     the numbers the journal got, before the commit; it must not fail or do I/O.
     `strict_credit`: a locked destination refuses too.
     """
@@ -213,7 +213,7 @@ def decide(accounts: Mapping[AccountKey, AccountView], intent: Intent) -> Refusa
     closing = intent.close.account if intent.close is not None else None
     for key in needs:
         # Held money was decided on when the hold was placed; a lock since then does not stop it.
-        if key != closing and accounts[key].frozen:
+        if (key != closing or needs[key] > 0) and accounts[key].frozen:
             return Refusal.ACCOUNT_LOCKED
     if intent.strict_credit:
         for posting in intent.postings:

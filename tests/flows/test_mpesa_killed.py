@@ -5,6 +5,7 @@ under the same key: nothing is lost, doubled or stuck, whatever the step was.
 """
 
 import os
+import select
 import signal
 import socket
 import subprocess
@@ -27,8 +28,7 @@ from tests.flows.client import World
 from tests.flows.killed_server import PAYOUT_STEPS, PUSH_STEPS
 from tests.flows.mpesa import API, new_hash, ordered
 
-# One in each stretch of a payment's life; the others are run by `make crash`.
-_FAST = {("push", "asked", "after"), ("payout", "asked", "after"), ("payout", "settled", "before")}
+START_WITHIN_S = 60.0
 
 _OPEN = """
 SELECT count(*) FROM payments WHERE state IN ('sending', 'pending', 'waiting', 'unknown')
@@ -40,14 +40,9 @@ ON a.id = b.account_id WHERE a.owner_id = %s AND a.purpose = %s AND a.provider =
 
 
 def moments(kind: str, steps: dict[str, Any]) -> list[Any]:
-    """Before and after each step."""
+    """Before and after each step; `make crash` runs them."""
     return [
-        pytest.param(
-            f"{kind} {step}",
-            when,
-            marks=[] if (kind, step, when) in _FAST else [pytest.mark.slow],
-            id=f"{when} {step}",
-        )
+        pytest.param(f"{kind} {step}", when, marks=pytest.mark.slow, id=f"{when} {step}")
         for step in steps
         for when in ("before", "after")
     ]
@@ -82,6 +77,8 @@ def process(
     ):
         try:
             assert run.stdout is not None
+            ready, _, _ = select.select([run.stdout], [], [], START_WITHIN_S)
+            assert ready, "the server does not start"
             line = run.stdout.readline()
             assert line.startswith("listening on "), (folder / "server.log").read_text()[-2000:]
             yield line.split()[-1], run
