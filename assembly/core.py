@@ -105,9 +105,8 @@ async def running_core(
     people = _people(options, keys, users, pool, clock, messenger, addresses)
     sockets = Sockets(clock)
     rates = RateService(outside.rates, StoredQuotes(pool), clock)
-    payment_store = PostgresPayments(pool)
     parts = Parts(
-        store=payment_store,
+        store=PostgresPayments(pool),
         alerts=PostgresAlerts(pool),
         ledger=ledger,
         rail=outside.mpesa,

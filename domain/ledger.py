@@ -213,7 +213,7 @@ def decide(accounts: Mapping[AccountKey, AccountView], intent: Intent) -> Refusa
     closing = intent.close.account if intent.close is not None else None
     for key in needs:
         # Held money was decided on when the hold was placed; a lock since then does not stop it.
-        if (key != closing or needs[key] > 0) and accounts[key].frozen:
+        if key != closing and accounts[key].frozen:
             return Refusal.ACCOUNT_LOCKED
     if intent.strict_credit:
         for posting in intent.postings:
