@@ -9,7 +9,7 @@ serve: .venv/runtime
 	@exec $(BIN)/python app.py serve
 
 test: .venv/dev
-	$(BIN)/ruff check .
+	$(BIN)/ruff check --no-cache .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/python -m pytest -m "not slow"

@@ -6,7 +6,6 @@ from typing import Any
 import msgspec
 import structlog
 import trio
-from storage.verify import verify
 
 from assembly.core import Core
 from assembly.simulators import Simulators
@@ -16,6 +15,7 @@ from providers.sandbox.fault import Fault
 from providers.sandbox.mpesa.outcomes import Rule
 from storage.embedded.server import Postgres
 from storage.installation import remember
+from storage.verify import verify
 
 log = structlog.get_logger(__name__)
 
