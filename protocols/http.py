@@ -248,6 +248,8 @@ def _split_target(raw: bytes) -> tuple[str, str]:
             raise BadRequest(400, "bad request target")
         target = target[origin.end() :] if origin is not None else target
     path, _, query = target.partition("#")[0].partition("?")
+    if "%00" in query:
+        raise BadRequest(400, "bad request target")  # no text we keep can hold NUL
     return path or "/", query
 
 

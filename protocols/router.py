@@ -106,6 +106,8 @@ class Table:
         segments = path.split("/")[1:]
         if "%" in path:
             segments = [unquote(segment) for segment in segments]
+            if any("\0" in segment for segment in segments):
+                return None  # no text we keep can hold NUL, so nothing is named like this
             endpoint = self.static.get("/" + "/".join(segments))
             if endpoint is not None and not any("/" in segment for segment in segments):
                 return endpoint, _NO_PARAMS

@@ -5,6 +5,7 @@ blocks is going back to an older root. Importing this takes a second, so it is i
 first needed.
 """
 
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
@@ -20,6 +21,10 @@ from eth_keys.datatypes import PrivateKey, Signature
 from eth_keys.exceptions import BadSignature
 from eth_utils.exceptions import ValidationError
 from rlp.exceptions import RLPException  # type: ignore[import-untyped]
+
+# Importing py-evm raises the interpreter's recursion limit to 100,000, where deeply nested JSON
+# overflows the C stack instead of being refused. Nothing here needs more than the usual.
+sys.setrecursionlimit(1_000)
 
 BLOCK_GAS: Final = 30_000_000
 NO_STATE: Final = BLANK_ROOT_HASH
