@@ -6,6 +6,8 @@ client can resume (architecture.md, "Sockets and HTTP on one port").
 
 import msgspec
 
+from domain.trading.records import AlertLevel, Bot, Trade
+
 
 class TransferReceived(msgspec.Struct, frozen=True, gc=False, kw_only=True, tag=True):
     """Money came from another person (CASH-346). `amount` in units."""
@@ -103,6 +105,32 @@ class PayoutMoved(msgspec.Struct, frozen=True, gc=False, kw_only=True, tag=True)
     receipt: str
 
 
+class BotUpdated(msgspec.Struct, frozen=True, gc=False, kw_only=True, tag=True):
+    """A bot's status or capital has changed (AMKT-265, AMKT-C38)."""
+
+    bot: Bot
+
+
+class BotCountChanged(msgspec.Struct, frozen=True, gc=False, kw_only=True, tag=True):
+    """A bot was created or deleted; how many the user has now (AMKT-248)."""
+
+    total_bots: int
+
+
+class TradeExecuted(msgspec.Struct, frozen=True, gc=False, kw_only=True, tag=True):
+    """A bot of the user has traded (AMKT-270)."""
+
+    trade: Trade
+
+
+class BotAlert(msgspec.Struct, frozen=True, gc=False, kw_only=True, tag=True):
+    """Something the user should know about a bot, or with `bot_id` "" about all (AMKT-277)."""
+
+    bot_id: str
+    level: AlertLevel
+    message: str
+
+
 Fact = (
     TransferReceived
     | DepositCompleted
@@ -113,6 +141,10 @@ Fact = (
     | TransactionMoved
     | PushMoved
     | PayoutMoved
+    | BotUpdated
+    | BotCountChanged
+    | TradeExecuted
+    | BotAlert
 )
 
 
