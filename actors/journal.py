@@ -30,6 +30,8 @@ SMALL_BATCH: Final = 16
 # Commands that may wait: at 5,000 a second this is four seconds of work. More is refused.
 MAILBOX_LIMIT: Final = 20_000
 ANSWER_AFTER: Final = 5.0  # seconds after which askers of an unknown outcome are told so
+REOPEN_WITHIN: Final = 1.0  # seconds in which a connection that merely broke is there again
+REOPENINGS: Final = 2  # losses in a row that askers are not told of: their batch is tried again
 RETRY_DELAYS: Final = (0.05, 0.1, 0.2, 0.5, 1.0)  # the last one repeats
 
 
@@ -105,6 +107,7 @@ class Journal:
         self._committing = False
         self._last_size = 0  # of the batch before
         self._arrived = 0  # commands since it ended
+        self._losses = 0  # of the connection since the last commit
         self.keys: set[tuple[str, str]] = set()  # (scope, key) of intents accepted and not ended
         self.available = False
         self.committed_batches = 0
@@ -140,6 +143,7 @@ class Journal:
         """Commit batches until cancelled; raises Fenced when this writer was replaced."""
         try:
             await self._reopen()
+            self.available = True
             task_status.started()
             while True:
                 # Under load nothing else here waits outside a shield.
@@ -213,6 +217,7 @@ class Journal:
 
     def _committed(self, batch: Batch) -> None:
         self._counters = batch.counters
+        self._losses = 0
         self.committed_batches += 1
         for account in batch.touched:
             account.apply(batch.counters.recorded_us)
@@ -222,16 +227,38 @@ class Journal:
             self._feeds.publish(offset, event)
 
     async def _lost(self, batch: Batch, *, known: bool) -> None:
-        """The database went away: find out about `batch` before anything else is done."""
+        """The connection is gone: find out about `batch` before anything else is done.
+
+        Where the database is there again at once, a batch that did not land is committed anew
+        and nobody hears of it; else everybody who waits is refused until it is back.
+        """
         log.warning("database lost", outcome_known=known, commands=len(batch.commands))
-        self._refuse_waiting()
-        if known:
-            _finish(batch.commands, Refusal.UNAVAILABLE)
-            await self._reopen()
-        elif await self._reopen_for(batch) == batch.number:
+        self._losses += 1
+        landed = await self._reopen_at_once() if self._losses <= REOPENINGS else None
+        if landed is None:
+            self._refuse_waiting()
+            if known:
+                _finish(batch.commands, Refusal.UNAVAILABLE)
+                await self._reopen()
+            elif await self._reopen_for(batch) == batch.number:
+                self._committed(batch)
+            else:
+                _finish(batch.commands, Refusal.UNAVAILABLE)
+            # Not before: nobody may decide on accounts that lack what has landed.
+            self.available = True
+        elif landed == batch.number:
             self._committed(batch)
         else:
-            _finish(batch.commands, Refusal.UNAVAILABLE)
+            self._parts.append(batch.commands)
+
+    async def _reopen_at_once(self) -> int | None:
+        """Become the writer again if that works now: the last batch that landed, else None."""
+        with trio.move_on_after(REOPEN_WITHIN):
+            try:
+                return self._opened(await self._store.open(self._epoch))
+            except NotCommitted as error:
+                log.warning("database unavailable", error=str(error))
+        return None
 
     async def _reopen_for(self, batch: Batch) -> int:
         """Become the writer again; whoever waits for `batch` too long is told so."""
@@ -257,17 +284,17 @@ class Journal:
         attempt = 0
         while True:
             try:
-                state = await self._store.open(self._epoch or None)
-                break
+                return self._opened(await self._store.open(self._epoch or None))
             except NotCommitted as error:
                 if attempt == 0:
                     log.warning("database unavailable", error=str(error))
                 await trio.sleep(RETRY_DELAYS[min(attempt, len(RETRY_DELAYS) - 1)])
                 attempt += 1
+
+    def _opened(self, state: WriterState) -> int:
         self._epoch = state.epoch
         self._counters = state.counters
         self._batch = max(self._batch, state.batch)
-        self.available = True
         return state.batch
 
     def _now(self) -> int:

@@ -132,6 +132,7 @@ class People:
         async with trio.open_nursery() as nursery:
             await nursery.start(self._profiles.run)
             await nursery.start(self._actors.run)
+            await nursery.start(self.verification.run)
             nursery.start_soon(self._purge_forever)
             task_status.started()
 

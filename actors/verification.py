@@ -1,15 +1,18 @@
 """Codes and verification tokens: proving to be there, and spending the proof.
 
-Deciding and writing is the person's actor's; codes are delivered here, in the asker's own task, so
-that a slow gateway keeps nobody else waiting. A code that certainly did not leave is voided; one
-whose fate is not known stays good, because it may arrive.
+Deciding and writing is the person's actor's; codes are delivered here, beside it, so that a slow
+gateway keeps nobody else waiting. A code that certainly did not leave is voided; one whose fate
+is not known stays good, because it may arrive.
 """
 
+from typing import Final
+
 import msgspec
+import trio
 
 from actors.clock import Clock
 from actors.identity_store import ProofStore, StoreUnavailable
-from actors.messenger import Messenger, Sent, Unknown
+from actors.messenger import Messenger, Sent
 from actors.messenger import Refused as NotSent
 from actors.reservations import Reservations, TokenReservation
 from actors.runtime.registry import Registry
@@ -42,9 +45,14 @@ from domain.identity.proofs import Accepted, CodeStatus, Risk
 from domain.identity.vocabulary import METHOD_OF
 
 
+# Real time in which a gateway that works has answered. Sockets answer in order: a slower one must
+# not hold up what the person asks next (CASH-C03).
+TOLD_WITHIN_S: Final = 1.0
+
+
 class CodeSent(msgspec.Struct, frozen=True, gc=False):
-    """A code is on its way. `confirmed` is False when the gateway did not say that it took it;
-    it may arrive all the same, and works.
+    """A code is on its way. `confirmed` is False when the gateway did not say, or not yet, that it
+    took it; it may arrive all the same, and works.
     """
 
     method: Method
@@ -56,7 +64,7 @@ class CodeSent(msgspec.Struct, frozen=True, gc=False):
 
 
 class Verification:
-    """The part of `People` that deals in codes and tokens."""
+    """The part of `People` that deals in codes and tokens; `People.run` serves it."""
 
     def __init__(
         self,
@@ -70,13 +78,26 @@ class Verification:
         self._messenger = messenger
         self._clock = clock
         self._reservations = Reservations(clock)
+        self._deliveries: trio.Nursery | None = None
+
+    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Deliver the codes nobody waits for any more, until cancelled. As many at once as the
+        messenger has room for."""
+        async with trio.open_nursery() as nursery:
+            self._deliveries = nursery
+            task_status.started()
+            await trio.sleep_forever()
 
     async def start(
         self, user_id: int, method: Method, purpose: Purpose, surface: Surface
     ) -> TotpStep | CodeSent | Refused:
-        """Begin a verification by the person's own means (CASH-051..054)."""
+        """Begin a verification by the person's own means (CASH-051..054).
+
+        Answers within TOLD_WITHIN_S of the code being made; a slower gateway is waited for
+        beside the asker, and a code that did not leave after all is void.
+        """
         step = await ask_user(self._users, user_id, ChooseMethod(surface, purpose, method))
-        return await self._deliver(user_id, step) if isinstance(step, CodeReady) else step
+        return await self._post(user_id, step) if isinstance(step, CodeReady) else step
 
     async def send_code(
         self, user_id: int, surface: Surface, purpose: Purpose, channel: Channel, to: str
@@ -147,8 +168,24 @@ class Verification:
                 reservation.release()
         return reservation if good else Refused(Reason.INVALID_TOKEN)
 
+    async def _post(self, user_id: int, code: CodeReady) -> CodeSent | Refused:
+        """Deliver beside the asker; what is known of it in time."""
+        assert self._deliveries is not None, "who was asked is served, and this with them"
+        over = trio.Event()
+        known: CodeSent | Refused = _sent(code, confirmed=False)
+
+        async def deliver() -> None:
+            nonlocal known
+            known = await self._deliver(user_id, code)
+            over.set()
+
+        self._deliveries.start_soon(deliver)
+        with trio.move_on_after(TOLD_WITHIN_S):
+            await over.wait()
+        return known
+
     async def _deliver(self, user_id: int, code: CodeReady) -> CodeSent | Refused:
-        """In the asker's own task. Only a code that certainly did not leave is voided."""
+        """Only a code that certainly did not leave is voided."""
         outcome = await self._messenger.send(
             code.channel.value,
             code.to,
@@ -156,20 +193,19 @@ class Verification:
             subject=SUBJECT,
             code=code.code,
         )
-        masked = mask_email(code.to) if code.channel is Channel.EMAIL else mask_tail(code.to)
-        method = METHOD_OF[code.channel]
-        match outcome:
-            case NotSent():
-                await ask_user(
-                    self._users, user_id, VoidCode(code.surface, code.purpose, code.salt)
-                )
-                return Refused(Reason.DELIVERY_FAILED)
-            case Sent() | Unknown():
-                return CodeSent(
-                    method,
-                    code.channel,
-                    code.purpose,
-                    masked,
-                    code.expires_in_s,
-                    isinstance(outcome, Sent),
-                )
+        if isinstance(outcome, NotSent):
+            await ask_user(self._users, user_id, VoidCode(code.surface, code.purpose, code.salt))
+            return Refused(Reason.DELIVERY_FAILED)
+        return _sent(code, confirmed=isinstance(outcome, Sent))
+
+
+def _sent(code: CodeReady, *, confirmed: bool) -> CodeSent:
+    masked = mask_email(code.to) if code.channel is Channel.EMAIL else mask_tail(code.to)
+    return CodeSent(
+        METHOD_OF[code.channel],
+        code.channel,
+        code.purpose,
+        masked,
+        code.expires_in_s,
+        confirmed,
+    )

@@ -6,7 +6,7 @@ import trio.testing
 from actors.messenger import Again, Unknown
 from actors.messenger import Refused as NotSent
 from actors.user_messages import TotpStep
-from actors.verification import CodeSent
+from actors.verification import TOLD_WITHIN_S, CodeSent
 from domain.identity import Channel, IssuedToken, Method, Purpose, RandomCodes, Reason, Surface
 from domain.identity.proofs import Accepted
 from tests.actors.users.house import Disk, living
@@ -270,6 +270,22 @@ async def test_a_slow_gateway_blocks_nothing_else_of_the_person():
                 issued = await house.verification.verify_code(user, "123456", WITHDRAWAL, CASHIER)
             assert isinstance(issued, IssuedToken)
             house.sms.gate.set()
+
+
+async def test_a_slow_gateway_does_not_keep_the_asker_and_a_code_that_fails_late_is_void():
+    """CASH-C03: the reply of a verification request waits for no gateway."""
+    async with living() as house:
+        user = (await house.add()).user_id
+        house.sms.gate = trio.Event()
+        with trio.fail_after(TOLD_WITHIN_S + 2):
+            sent = await house.verification.start(user, Method.SMS, WITHDRAWAL, CASHIER)
+        assert isinstance(sent, CodeSent)
+        assert not sent.confirmed
+        house.sms.outcome = NotSent("no route", Again.NEVER)
+        house.sms.gate.set()
+        await trio.testing.wait_all_tasks_blocked()
+        right = await house.verification.verify_code(user, "123456", WITHDRAWAL, CASHIER)
+        assert right.reason is Reason.NO_CODE
 
 
 async def test_an_asker_that_leaves_while_the_message_is_under_way_leaves_a_good_code():
