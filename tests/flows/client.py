@@ -271,3 +271,9 @@ class Socket:
     def _wake(self) -> None:
         arrived, self._arrived = self._arrived, trio.Event()
         arrived.set()
+
+
+async def status(client: Socket, ref: str) -> str:
+    """Of a deposit, in the document's word."""
+    shown: str = (await client.ask("get_deposit_status", request_ref=ref))["status"]
+    return shown

@@ -1,5 +1,6 @@
 """A ledger on a database, with doors in its storage that tests open and close."""
 
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -249,3 +250,13 @@ def close(hold: Hold, payee: int, *units: int) -> Intent:
     payee_key = wallet(payee, "USD")
     postings = tuple(Posting(hold.account, payee_key, amount) for amount in units)
     return Intent(kind="CLOSE", postings=postings, close=hold)
+
+
+async def open_when_queued(house: House, count: int) -> None:
+    while house.journal.queued < count:
+        await trio.sleep(0.001)
+    house.store.commits.open()
+
+
+def outcomes(answers: list[Recorded | Refusal | Exception]) -> Counter[object]:
+    return Counter("recorded" if isinstance(a, Recorded) else a for a in answers)

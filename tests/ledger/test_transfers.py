@@ -1,7 +1,6 @@
 """Money between accounts on a real database, many at a time."""
 
 import random
-from collections import Counter
 
 import pytest
 import trio
@@ -21,13 +20,9 @@ from domain.ledger import (
     system,
     wallet,
 )
-from tests.ledger.house import House, close, living, transfer
+from tests.ledger.house import House, close, living, open_when_queued, outcomes, transfer
 
 ANN, BEN, COY = 1, 2, 3
-
-
-def _outcomes(answers: list[Recorded | Refusal | Exception]) -> Counter[object]:
-    return Counter("recorded" if isinstance(a, Recorded) else a for a in answers)
 
 
 async def test_of_many_concurrent_transfers_exactly_as_many_succeed_as_there_is_money(
@@ -36,7 +31,7 @@ async def test_of_many_concurrent_transfers_exactly_as_many_succeed_as_there_is_
     """architecture.md, "Life of a transfer"."""
     await house.fund(ANN, 37 * 100 + 99)
     answers = await house.record_all([transfer(ANN, BEN, 100) for _ in range(200)])
-    assert _outcomes(answers) == {"recorded": 37, Refusal.INSUFFICIENT_FUNDS: 163}
+    assert outcomes(answers) == {"recorded": 37, Refusal.INSUFFICIENT_FUNDS: 163}
     assert await house.balance(ANN) == 99
     assert await house.balance(BEN) == 3700
     await house.balances()
@@ -57,7 +52,7 @@ async def test_opposite_transfers_neither_deadlock_nor_lose_money(house: House) 
     pairs = [(ANN, BEN), (BEN, ANN)] * 500
     answers = await house.record_all([transfer(a, b, 1) for a, b in pairs])
     done = [pair for pair, a in zip(pairs, answers, strict=True) if isinstance(a, Recorded)]
-    assert set(_outcomes(answers)) <= {"recorded", Refusal.INSUFFICIENT_FUNDS}
+    assert set(outcomes(answers)) <= {"recorded", Refusal.INSUFFICIENT_FUNDS}
     assert len(done) >= 600  # each side's own money at least
     to_ben = done.count((ANN, BEN)) - done.count((BEN, ANN))
     assert await house.balance(BEN) == 300 + to_ben
@@ -109,84 +104,6 @@ async def test_a_sum_beyond_a_bigint_keeps_every_unit(house: House) -> None:
     await house.balances()
 
 
-async def test_a_hold_is_posted_in_part_and_the_rest_released(house: House) -> None:
-    await house.fund(ANN, 100)
-    hold = await house.hold(ANN, 80)
-    assert await house.ledger.record(transfer(ANN, BEN, 21)) is Refusal.INSUFFICIENT_FUNDS
-    await house.must(close(hold, BEN, 30, 20))
-    await house.must(transfer(ANN, BEN, 50))
-    assert await house.balance(BEN) == 100
-    await house.balances()
-
-
-async def test_a_voided_hold_gives_everything_back(house: House) -> None:
-    await house.fund(ANN, 100)
-    hold = await house.hold(ANN, 100)
-    assert await house.ledger.record(transfer(ANN, BEN, 1)) is Refusal.INSUFFICIENT_FUNDS
-    await house.must(close(hold, BEN))
-    await house.must(transfer(ANN, BEN, 100))
-    await house.balances()
-
-
-async def test_what_a_close_releases_is_nobodys_before_its_commit(house: House) -> None:
-    await house.fund(ANN, 100)
-    hold = await house.hold(ANN, 100)
-    house.store.commits.close()
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(house.must, close(hold, BEN, 40))
-        await house.store.commits.until_waiting()
-        assert await house.ledger.record(transfer(ANN, BEN, 1)) is Refusal.INSUFFICIENT_FUNDS
-        house.store.commits.open()
-    await house.must(transfer(ANN, BEN, 60))
-    await house.balances()
-
-
-@pytest.mark.parametrize("together", [True, False])
-async def test_closing_a_hold_twice_refuses_the_second_and_nothing_else(
-    house: House, together: bool
-) -> None:
-    await house.fund(ANN, 1000)
-    hold = await house.hold(ANN, 100)
-    others = [transfer(ANN, BEN, 1) for _ in range(20)]
-    closings = [close(hold, BEN, 100), close(hold, COY, 100)]
-    if together:
-        house.store.commits.close()
-        house.nursery.start_soon(house.must, transfer(ANN, BEN, 1))
-        await house.store.commits.until_waiting()
-        house.nursery.start_soon(_open_when_queued, house, 22)
-        answers = await house.record_all([*others[:7], *closings, *others[7:]])
-        assert max(house.store.batches) >= 10  # the two were in one batch with others
-    else:
-        answers = [await house.ledger.record(closing) for closing in closings]
-        answers += await house.record_all(others)
-    assert _outcomes(answers) == {"recorded": 21, Refusal.CONFLICT: 1}
-    assert await house.balance(BEN) + await house.balance(COY) == 120 + together
-    await house.balances()
-
-
-async def _open_when_queued(house: House, count: int) -> None:
-    while house.journal.queued < count:
-        await trio.sleep(0.001)
-    house.store.commits.open()
-
-
-async def test_a_close_must_name_the_holds_account_and_amount(house: House) -> None:
-    await house.fund(ANN, 100)
-    await house.fund(BEN, 100)
-    hold = await house.hold(ANN, 50)
-    await house.hold(BEN, 50)
-    wrong = [
-        Hold(hold.account, 49, hold.id),
-        Hold(wallet(BEN, "USD"), 50, hold.id),
-        Hold(hold.account, 50, hold.id + 1000),
-    ]
-    for each in wrong:
-        assert await house.ledger.record(close(each, COY, 1)) is Refusal.CONFLICT
-    await house.balances()
-    await house.must(close(hold, COY, 50))
-    await house.balances()
-
-
 async def test_a_row_the_database_contradicts_refuses_its_own_command_only(house: House) -> None:
     await house.fund(ANN, 1000)
     await house.must(transfer(ANN, BEN, 1, key="used"))
@@ -194,10 +111,10 @@ async def test_a_row_the_database_contradicts_refuses_its_own_command_only(house
     house.nursery.start_soon(house.must, transfer(ANN, BEN, 1))
     await house.store.commits.until_waiting()
     intents = [transfer(ANN, BEN, 1, key="used" if n == 13 else f"new {n}") for n in range(40)]
-    house.nursery.start_soon(_open_when_queued, house, 40)
+    house.nursery.start_soon(open_when_queued, house, 40)
     answers = await house.record_all(intents)
     assert answers[13] is Refusal.CONFLICT
-    assert _outcomes(answers) == {"recorded": 39, Refusal.CONFLICT: 1}
+    assert outcomes(answers) == {"recorded": 39, Refusal.CONFLICT: 1}
     assert await house.balance(BEN) == 41
     await house.balances()
 
@@ -244,7 +161,7 @@ async def test_effects_that_raise_fail_their_asker_only(house: House) -> None:
     house.store.commits.close()
     house.nursery.start_soon(house.must, transfer(ANN, BEN, 1))
     await house.store.commits.until_waiting()
-    house.nursery.start_soon(_open_when_queued, house, 4)
+    house.nursery.start_soon(open_when_queued, house, 4)
     answers = await house.record_all([transfer(ANN, BEN, 1), bad, *[transfer(ANN, BEN, 1)] * 2])
     assert isinstance(answers[1], LookupError)
     assert [isinstance(a, Recorded) for a in answers] == [True, False, True, True]
@@ -258,7 +175,7 @@ async def test_a_text_no_database_takes_fails_its_asker_only(house: House) -> No
     house.store.commits.close()
     house.nursery.start_soon(house.must, transfer(ANN, BEN, 1))
     await house.store.commits.until_waiting()
-    house.nursery.start_soon(_open_when_queued, house, 9)
+    house.nursery.start_soon(open_when_queued, house, 9)
     intents = [transfer(ANN, BEN, 1, description="nul \0" if n == 4 else "é") for n in range(9)]
     answers = await house.record_all(intents)
     assert isinstance(answers[4], Unwritable)
@@ -277,10 +194,10 @@ async def test_more_commands_than_the_mailbox_holds_are_refused(
     house.store.commits.close()
     first = await _in_background(house, transfer(ANN, BEN, 1))
     await house.store.commits.until_waiting()
-    house.nursery.start_soon(_open_when_queued, house, 10)
+    house.nursery.start_soon(open_when_queued, house, 10)
     answers = await house.record_all([transfer(ANN, BEN, 1, key=f"{n}") for n in range(25)])
     assert isinstance(await first.receive(), Recorded)
-    assert _outcomes(answers) == {"recorded": 10, Refusal.OVERLOADED: 15}
+    assert outcomes(answers) == {"recorded": 10, Refusal.OVERLOADED: 15}
     await house.balances()
 
 

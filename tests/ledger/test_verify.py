@@ -2,88 +2,19 @@
 
 from collections.abc import AsyncIterator
 
-import psycopg
 import pytest
-import trio
 
-from actors.payment_store import PaymentCreated
-from domain.ledger import (
-    AccountKey,
-    Effects,
-    Hold,
-    Intent,
-    Posting,
-    Recorded,
-    SystemPurpose,
-    system,
-    wallet,
-)
-from domain.payments import Kind, Payment, State
-from storage import payments as payments_storage
 from storage.driver import TrioConnection
-from storage.pool import Pool
-from storage.verify import Report, report_on, verify
-from tests.ledger.house import House, close, living, transfer
-
-ANN, BEN, COY = 1, 2, 3
-assert payments_storage  # it teaches the journal to write payments
-
-
-def _payment(hold: Recorded, account: AccountKey, units: int) -> Payment:
-    return Payment(
-        id=1,
-        ref="WDR-KES-20240127-001",
-        kind=Kind.PARTNER_WITHDRAWAL,
-        state=State.PENDING,
-        account=account,
-        user_id=account.owner,
-        asset="USD",
-        amount=units,
-        local_asset="KES",
-        local_amount=units * 130,
-        created_us=1,
-        due_us=2,
-        held=units,
-        hold_id=hold.journal_id,
-    )
-
-
-async def _fill(house: House) -> None:
-    """Journals 1 to 11: funding, transfers, a conversion, holds in every state, a payment."""
-    await house.fund(ANN, 1000_00000000)
-    await house.fund(BEN, 500_00000000)
-    await house.must(transfer(ANN, BEN, 12_50000000, description='"Quoted", naïve ☃\n\x1f'))
-    await house.must(transfer(BEN, COY, 1))
-    position = system("USD", SystemPurpose.FX_POSITION)
-    postings = (
-        Posting(wallet(ANN, "USD"), position, 100_00000000),
-        Posting(system("BTC", SystemPurpose.FX_POSITION), wallet(ANN, "BTC"), 230_000),
-    )
-    await house.must(Intent(kind="CONVERSION", postings=postings, quote_id=3))
-    posted, voided, kept = [await house.hold(ANN, units) for units in (500, 600, 700)]
-    await house.must(close(posted, BEN, 400))
-    await house.must(close(voided, BEN))
-    assert kept.id == 8
-    account = wallet(BEN, "USD")
-
-    def effects(recorded: Recorded) -> Effects:
-        return Effects(changes=(PaymentCreated(_payment(recorded, account, 900)),))
-
-    await house.must(
-        Intent(
-            kind="WITHDRAWAL",
-            place=Hold(account, 900),
-            ref="WDR-KES-20240127-001",
-            effects=effects,
-        )
-    )
+from storage.verify import Report, report_on
+from tests.ledger.filled import fill
+from tests.ledger.house import living
 
 
 @pytest.fixture
 async def tampered(dsn: str) -> AsyncIterator[TrioConnection]:
     """A transaction on a filled ledger in which triggers and constraints are out of the way."""
     async with living(dsn) as house:
-        await _fill(house)
+        await fill(house)
         await house.balances()
     connection = await TrioConnection.connect(dsn)
     await connection.execute("BEGIN")
@@ -381,48 +312,3 @@ async def test_swapping_two_whole_journals_breaks_the_chain_alone(
             "WHERE (a.id, b.id) IN ((3, 4), (4, 3))"
         )
     assert _found(await report_on(tampered)) == {"hash chain": "journal 3 is not what was recorded"}
-
-
-async def test_a_report_counts_and_totals(dsn: str, pool: Pool) -> None:
-    async with living(dsn) as house:
-        await _fill(house)
-    report = await verify(dsn)
-    assert report == await verify(pool)
-    assert report.balanced
-    assert (report.journals, report.accounts) == (11, 7)
-    assert report.totals == {"BTC": "0", "USD": "0"}
-    assert report.differences == []
-    lines = report.table().splitlines()
-    assert lines[0].split() == ["check", "rows", "result"]
-    assert len(lines) == 1 + len(report.checks) + 2
-    assert all(line.endswith((" ok", " 0")) for line in lines[1:])
-
-
-async def test_an_empty_ledger_is_balanced(dsn: str) -> None:
-    report = await verify(dsn)
-    assert report.balanced
-    assert (report.journals, report.accounts, report.totals) == (0, 0, {})
-
-
-async def test_a_ledger_is_verified_while_it_is_written(house: House) -> None:
-    await house.fund(ANN, 10_000)
-    over = trio.Event()
-
-    async def keep_paying() -> None:
-        while not over.is_set():
-            await house.must(transfer(ANN, BEN, 1))
-            await house.must(transfer(BEN, ANN, 1))
-
-    async with trio.open_nursery() as nursery:
-        for _ in range(20):
-            nursery.start_soon(keep_paying)
-        seen = [await verify(house.pool) for _ in range(10)]
-        over.set()
-    assert all(report.balanced for report in seen), [r.differences for r in seen]
-    assert seen[0].journals < seen[-1].journals
-    await house.balances()
-
-
-async def test_a_database_that_is_away_is_no_unbalanced_ledger(dsn: str) -> None:
-    with pytest.raises(psycopg.OperationalError):
-        await verify("host=/nowhere port=1")
