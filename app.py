@@ -12,6 +12,7 @@ import structlog
 import trio
 
 from actors.journal import Fenced
+from assembly.awake import AwakeClock
 from assembly.commands import print_token, print_verification
 from assembly.operators import print_reviews, rule
 from assembly.options import OptionError, Options, read_options
@@ -120,7 +121,7 @@ def _options(flags: dict[str, Any]) -> Options:
 
 def _run(command: Callable[..., Awaitable[int]], *arguments: Any) -> NoReturn:
     try:
-        status = trio.run(command, *arguments)
+        status = trio.run(command, *arguments, clock=AwakeClock())
     except BaseException as error:
         for reason in _reasons(error):
             _fail(reason)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import trio
 
+from assembly.awake import AwakeClock
 from storage import embedded
 
 
@@ -22,4 +23,4 @@ async def main(data_dir: Path) -> None:
 
 
 if __name__ == "__main__":
-    trio.run(main, Path(sys.argv[1]))
+    trio.run(main, Path(sys.argv[1]), clock=AwakeClock())
