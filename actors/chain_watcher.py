@@ -97,6 +97,7 @@ class Watcher:
 
     async def handle(self, envelope: Envelope[Look]) -> object:
         """Part of actors.runtime.serve.Timed."""
+        self._untold = True  # perhaps: what is settled on us is not found in any block
         await self.wake()
         return self._block
 

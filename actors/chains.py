@@ -23,7 +23,7 @@ from actors.runtime.mailbox import Mailbox
 from actors.runtime.registry import Registry
 from domain.chains.addresses import canonical
 from domain.chains.amounts import credited, raw_of
-from domain.chains.table import CHAINS, Family
+from domain.chains.table import CHAINS, Chain, Family
 from domain.chains.tokens import Token, TokenTable
 from domain.chains.transfers import Withdrawal, WithdrawalState
 
@@ -123,6 +123,33 @@ class ChainRail:
         await self.adopt(owner, chain, address, purpose)
         return address
 
+    def chain(self, key: str) -> Chain | None:
+        """A chain in use, with its confirmations here."""
+        ends = self._ends.get(key)
+        return None if ends is None else ends.chain
+
+    async def owner_of(self, chain: str, address: str) -> Owner | None:
+        """Whose address that is, if it is anybody's here. Raises StoreUnavailable."""
+        spelled = canonical(chain, address)
+        if spelled is None:
+            return None
+        owners = await self._parts.store.owners(CHAINS[chain].family, [spelled])
+        return owners.get(spelled)
+
+    def takes(self, chain: str, address: str) -> bool:
+        """Whether something can be sent there: no address of the rail itself or of a token."""
+        spelled = canonical(chain, address)
+        contracts = (t.contract for (key, _), t in self._parts.tokens.items() if key == chain)
+        return (
+            spelled is not None
+            and spelled != self.hot_address(chain)
+            and (spelled not in contracts)
+        )
+
+    def carries(self, chain: str) -> bool:
+        """Whether the chain is in use."""
+        return chain in self._ends
+
     async def adopt(self, owner: int, chain: str, address: str, purpose: str = "user") -> None:
         """Watch an address whose key is elsewhere. Raises StoreUnavailable."""
         now_us = self._parts.clock.now_us()
@@ -180,6 +207,12 @@ class ChainRail:
         """Read the chain and look after withdrawals now, rather than at the next poll."""
         await ask(self._watchers.ref(chain), Look(), deadline)
         await ask(self._wallets.ref(chain), Check(), deadline)
+
+    def tell(self, chain: str) -> None:
+        """Deposits were stored that the chain's watcher did not find. Never waits; it finds them
+        at its next start if it cannot be told now."""
+        if chain in self._ends:
+            self._watchers.ref(chain).send(Look())
 
     def _draft(
         self, withdrawal_id: str, chain: str, symbol: str, address: str, units: int

@@ -14,6 +14,7 @@ from typing import Any, Final
 import structlog
 
 from actors.audit import AuditEntry
+from actors.chain_payments import on_chain
 from actors.clock import US
 from actors.payment_book import Deed, NotRecorded, PaymentBook
 from actors.payment_calls import PAYOUT, PUSH, QUERY, Calls
@@ -31,10 +32,20 @@ from actors.payment_evidence import (
     weigh,
 )
 from actors.payment_handover import handed_over
-from actors.payment_messages import Again, Called, Cancel, Evidence, Fulfil, Message, Nudge, Rule
+from actors.payment_messages import (
+    Again,
+    Called,
+    Cancel,
+    Evidence,
+    Fulfil,
+    Message,
+    Nudge,
+    OnChain,
+    Rule,
+)
 from actors.payment_parts import Parts, moved_fact
 from actors.payment_rulings import begun_again, ruled
-from actors.payment_verdicts import carry_out, end
+from actors.payment_verdicts import cancelled, carry_out, chase_escrow, end
 from actors.rails import (
     Outcome,
     Paid,
@@ -50,9 +61,9 @@ from actors.reviews import NotRuled, Ruled
 from actors.runtime.ask import Envelope
 from actors.runtime.mailbox import Mailbox
 from domain.ledger import Refusal
-from domain.nexuspay.token_payments import GIVE_UP_AFTER_US
 from domain.payments import (
     BILLS,
+    CHAIN_PAYOUTS,
     COLLECTIONS,
     PAYOUTS,
     SILENCE_US,
@@ -147,8 +158,10 @@ class PaymentActor:
             case Called(step=step, result=result):
                 await self._called(step, result)
                 self.calls.recorded(step)
+            case OnChain(fact=fact):
+                return await on_chain(self.book, self.parts.clock.now_us(), fact)
             case Cancel():
-                await self._cancel()
+                await cancelled(self.book)
             case Fulfil():
                 return await handed_over(self.book, message)
             case Rule(ruling=ruling):
@@ -166,7 +179,7 @@ class PaymentActor:
         if not payment.is_open or payment.kind not in COLLECTIONS | PAYOUTS:
             return
         if payment.asking:
-            await self._doubt("no answer recorded")
+            await self._unsettle(doubted=True, reason="no answer recorded")
             if payment.kind in PAYOUTS - BILLS:
                 await self._move_money()
         elif not payment.asked_us and self.parts.clock.now_us() < payment.due_us:
@@ -189,6 +202,9 @@ class PaymentActor:
             self.calls.question(self.payment)
 
     async def _called(self, step: str, result: object) -> None:
+        if step == PAYOUT and self.payment.kind in CHAIN_PAYOUTS:
+            await on_chain(self.book, self.parts.clock.now_us(), result)
+            return
         match result:
             case PushAccepted():
                 await self._pushed(result)
@@ -199,7 +215,7 @@ class PaymentActor:
             case Refused() if step == PAYOUT:
                 await self._payout_refused(result)
             case Unknown() if step in (PUSH, PAYOUT):
-                await self._doubt(result.message)
+                await self._unsettle(doubted=True, reason=result.message)
             case Paid() | Refused() if step == QUERY:
                 await self._weigh(result, Source.QUERY)
             case _ if step == QUERY:
@@ -249,11 +265,8 @@ class PaymentActor:
         else:
             await self.book.note(self.book.next(asking=False))
 
-    async def _doubt(self, reason: str) -> None:
-        """A call may have arrived, and nobody knows."""
-        await self._unsettle(doubted=True, reason=reason)
-
     async def _unsettle(self, **fields: Any) -> None:
+        """A call may have arrived, and nobody knows."""
         payment = self.payment
         state = after(payment.kind, payment.state, Move.DOUBTED)
         if payment.is_open and payment.kind in PAYOUTS - BILLS:
@@ -270,7 +283,7 @@ class PaymentActor:
         if payment.kind in COLLECTIONS:
             await self._chase_push()
         elif payment.kind is Kind.TOKEN_ESCROW:
-            await self._chase_escrow()
+            await chase_escrow(self.book, self.calls, self.parts.clock.now_us())
         elif payment.kind in PAYOUTS:
             await self._chase_payout()
         else:
@@ -314,15 +327,6 @@ class PaymentActor:
         else:
             await self._wait_longer(ASK_AGAIN_US, max(0, payment.attempts - resends))
             self.calls.question(payment)
-
-    async def _chase_escrow(self) -> None:
-        """Asked once; continued silence undoes it (NXPY-C46)."""
-        over_us = self.payment.created_us + GIVE_UP_AFTER_US
-        if self.parts.clock.now_us() >= over_us:
-            await end(self.book, End(Move.EXPIRE, "Network timeout"))
-            return
-        await self.book.note(self.book.next(due_us=over_us))
-        self.calls.question(self.payment)
 
     async def _wait_longer(self, delays: tuple[int, ...], attempt: int) -> None:
         due_us = self.parts.clock.now_us() + delays[min(attempt, len(delays) - 1)]
@@ -387,12 +391,6 @@ class PaymentActor:
             self.last_words = False
             await self._move_money()
         return answer
-
-    async def _cancel(self) -> None:
-        payment = self.payment
-        state = after(payment.kind, payment.state, Move.CANCEL)
-        if state is not None:
-            await self.book.note(self.book.next(state))
 
     def _leave_if_over(self) -> None:
         idle = not self.calls.in_flight and not len(self.mailbox)

@@ -11,7 +11,7 @@ from actors.payment_parts import Parts
 from actors.runtime.failures import Failure
 from actors.runtime.mailbox import Mailbox
 from domain.money import UNITS_PER_WHOLE
-from domain.payments import BILLS, COLLECTIONS, PAYOUTS, Payment
+from domain.payments import BILLS, CHAIN_PAYOUTS, COLLECTIONS, PAYOUTS, Payment
 from domain.settlement import expected_cash
 
 PUSH: Final = "push"
@@ -36,6 +36,8 @@ class Calls:
             self._call(PUSH, lambda: self._push(payment))
         elif payment.kind in BILLS:
             self._call(PAYOUT, lambda: self._pay_bill(payment))
+        elif payment.kind in CHAIN_PAYOUTS:
+            self._call(PAYOUT, lambda: self._parts.chains.pay(payment))
         elif payment.kind in PAYOUTS:
             self._call(PAYOUT, lambda: self._pay_out(payment))
 
@@ -44,6 +46,8 @@ class Calls:
         cannot be asked about."""
         if payment.kind in COLLECTIONS and payment.checkout:
             self._call(QUERY, lambda: self._parts.rail.query_push(payment.checkout))
+        elif payment.kind in CHAIN_PAYOUTS:
+            self.move_money(payment)  # asked again, the rail says how it stands
         elif payment.kind in PAYOUTS and (payment.kind not in BILLS or payment.conversation):
             self._call(STATUS, lambda: self._status(payment))
 

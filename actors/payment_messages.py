@@ -9,6 +9,7 @@ from actors.audit import AuditEntry
 from actors.payment_evidence import Result
 from actors.rails import Outcome
 from actors.reviews import Ruling
+from domain.chains.transfers import Deposit, Withdrawal
 from domain.ledger import AccountKey, Recorded, Ticket
 from domain.payments import Payment
 
@@ -65,4 +66,11 @@ class Again(msgspec.Struct, frozen=True):
     audit: AuditEntry
 
 
-Message = Again | Evidence | Nudge | Called | Cancel | Fulfil | Rule
+class OnChain(msgspec.Struct, frozen=True):
+    """A fact of the chain rail: a confirmed deposit, answered with whether it was credited, or
+    what became of a withdrawal, answered with its payment; a Refusal to be told again."""
+
+    fact: Deposit | Withdrawal
+
+
+Message = Again | Evidence | Nudge | Called | Cancel | Fulfil | OnChain | Rule

@@ -1,11 +1,12 @@
 """What every payment actor is given, and how payments describe themselves."""
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import structlog
 
+from actors.chain_orders import ChainPayments, NoChains
 from actors.clock import Clock
 from actors.ledger import Ledger
 from actors.payment_store import AlertStore, PaymentStore
@@ -26,7 +27,7 @@ from domain.hashes import payouts, pushes
 from domain.identity.contact import mask_middle
 from domain.ledger import Fee
 from domain.nexuspay.token_payments import status_of
-from domain.payments import COLLECTIONS, DEPOSITS, TOKENS, Kind, Payment
+from domain.payments import COLLECTIONS, DEPOSITS, TOKENS, Kind, Payment, State
 
 log = structlog.get_logger(__name__)
 
@@ -69,6 +70,7 @@ class Parts:
     moved: Callable[[Payment], None] = _nobody
     terms: Callable[[Payment], Awaitable[dict[str, Any]]] = _as_agreed
     confirms: bool = False
+    chains: ChainPayments = field(default_factory=NoChains)
 
     async def alert(self, kind: str, ref: str, message: str) -> None:
         """Tell the operators; stored, so that it is there when they look."""
@@ -115,7 +117,7 @@ def label(payment: Payment) -> str:
             return f"Cash withdrawal via agent {payment.agent}"
         case Kind.CRYPTO_DEPOSIT:
             return f"{payment.asset} deposit"
-        case Kind.CRYPTO_WITHDRAWAL:
+        case Kind.CRYPTO_WITHDRAWAL | Kind.TOKEN_SEND:
             return f"{payment.asset} withdrawal to {payment.address}"
         case Kind.TOKEN_DEPOSIT | Kind.TOKEN_PURCHASE:
             return f"{payment.asset} bought from {mask_middle(payment.phone)}"
@@ -167,6 +169,12 @@ def token_moved(payment: Payment, at_us: int) -> TransactionMoved:
     return TransactionMoved(id=payment.ref, status=status, at_us=at_us, mpesa=True)
 
 
+def sent_moved(payment: Payment, at_us: int) -> TransactionMoved:
+    """Tokens sent over a chain, as they stand (NXPY-C20, NXPY-C38)."""
+    words = {State.COMPLETED: "confirmed", State.FAILED: "failed"}
+    return TransactionMoved(id=payment.ref, status=words.get(payment.state, "pending"), at_us=at_us)
+
+
 def moved_fact(payment: Payment, _recorded_us: int) -> Fact | None:
     """What a hash is told of any move; None of a push whose order was refused at once."""
     if payment.kind is Kind.PAYOUT:
@@ -180,6 +188,8 @@ def completed_fact(payment: Payment, recorded_us: int) -> Fact | None:
         return moved_fact(payment, recorded_us)
     if payment.kind in TOKENS:
         return token_moved(payment, recorded_us)
+    if payment.kind is Kind.TOKEN_SEND:
+        return sent_moved(payment, recorded_us)
     if payment.kind is Kind.AGENT_DEPOSIT:
         return AgentDepositCompleted(
             ref=payment.ref,
@@ -205,6 +215,8 @@ def failed_fact(payment: Payment, recorded_us: int) -> Fact | None:
         return moved_fact(payment, recorded_us)
     if payment.kind in TOKENS:
         return token_moved(payment, recorded_us)
+    if payment.kind is Kind.TOKEN_SEND:
+        return sent_moved(payment, recorded_us)
     status = payment.state.value
     if payment.kind in DEPOSITS:
         return DepositFailed(

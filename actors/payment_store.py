@@ -92,6 +92,10 @@ class PaymentStore(Protocol):
         oldest first."""
         ...
 
+    async def waiting(self, user_id: int, kind: Kind) -> Sequence[Payment]:
+        """A person's payments of that kind that wait for somebody, the oldest first."""
+        ...
+
     async def history(
         self, user_id: int, kinds: Sequence[Kind], limit: int, offset: int
     ) -> Sequence[Payment]:

@@ -5,8 +5,10 @@ from typing import Any, Final, assert_never
 import msgspec
 
 from actors.payment_book import Deed, PaymentBook
+from actors.payment_calls import Calls
 from actors.payment_evidence import Alert, Book, End, Learn, Nothing, Review, Settle
 from actors.payment_parts import completed_fact, failed_fact, label
+from domain.nexuspay.token_payments import GIVE_UP_AFTER_US
 from domain.payments import COLLECTIONS, Move, Payment, State, after
 from domain.settlement import collected, expected_cash, into_suspense, out_of_suspense, paid_out
 
@@ -50,6 +52,24 @@ async def end(book: PaymentBook, verdict: End) -> str:
     closes = payment.hold is not None
     await book.record(moved, Deed(fact=failed_fact, closes=closes, alert=verdict.alert))
     return state.value
+
+
+async def cancelled(book: PaymentBook) -> None:
+    """Its owner cancels, if its state allows."""
+    payment = book.payment
+    state = after(payment.kind, payment.state, Move.CANCEL)
+    if state is not None:
+        await book.note(book.next(state))
+
+
+async def chase_escrow(book: PaymentBook, calls: Calls, now_us: int) -> None:
+    """Asked once; continued silence undoes it (NXPY-C46)."""
+    over_us = book.payment.created_us + GIVE_UP_AFTER_US
+    if now_us >= over_us:
+        await end(book, End(Move.EXPIRE, "Network timeout"))
+        return
+    await book.note(book.next(due_us=over_us))
+    calls.question(book.payment)
 
 
 async def _settle(book: PaymentBook, verdict: Settle, known: dict[str, Any]) -> str:

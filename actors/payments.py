@@ -16,7 +16,16 @@ from actors.audit import AuditEntry
 from actors.clock import US
 from actors.payment_evidence import Alert, Result
 from actors.payment_keeper import PaymentKeeper
-from actors.payment_messages import Again, Cancel, Evidence, Fulfil, Message, Nudge, Rule
+from actors.payment_messages import (
+    Again,
+    Cancel,
+    Evidence,
+    Fulfil,
+    Message,
+    Nudge,
+    OnChain,
+    Rule,
+)
 from actors.payment_parts import Parts, label
 from actors.payment_rulings import KIND
 from actors.payment_store import PaymentCreated
@@ -27,6 +36,7 @@ from actors.reviews import NotRuled, Review, Ruled, Ruling
 from actors.runtime.ask import Envelope
 from actors.runtime.failures import Failure
 from actors.runtime.registry import Registry
+from domain.chains.transfers import Deposit, Withdrawal
 from domain.ledger import Effects, Intent, Recorded, Refusal, Ticket
 from domain.payments import Payment
 
@@ -124,6 +134,16 @@ class Payments:
         if isinstance(result, StatusResult) and self.inquiries.answered(payment_id, result):
             return "asked about a receipt"
         answer: str | Refusal = await self._ask(payment_id, Evidence(result))
+        return answer
+
+    async def chain_arrived(self, payment_id: int, deposit: Deposit) -> bool | Refusal:
+        """A confirmed deposit for it; False when it does not wait for one any more."""
+        answer: bool | Refusal = await self._ask(payment_id, OnChain(deposit))
+        return answer
+
+    async def chain_told(self, payment_id: int, withdrawal: Withdrawal) -> Payment | Refusal:
+        """What became of the transaction that pays it."""
+        answer: Payment | Refusal = await self._ask(payment_id, OnChain(withdrawal))
         return answer
 
     async def nudge(self, payment_id: int) -> bool:

@@ -41,6 +41,9 @@ class SystemPurpose:
     SUSPENSE: Final = "SUSPENSE"
     SANDBOX_FUNDING: Final = "SANDBOX_FUNDING"
     DEMO_FUNDING: Final = "DEMO_FUNDING"
+    CUSTODY: Final = "CHAIN_CUSTODY"  # of one chain: what came to our addresses and left them
+    NETWORK_INCOME: Final = "NETWORK_FEE_INCOME"  # what customers pay for transactions
+    NETWORK_COST: Final = "NETWORK_COST"  # what transactions cost us
 
 
 # Of a customer: money that arrived but may not be credited yet (X-C15).

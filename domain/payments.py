@@ -29,6 +29,7 @@ class Kind(StrEnum):
     TOKEN_SALE = "token_sale"  # payout to a phone, for tokens  # noqa: S105
     TOKEN_BILL = "token_bill"  # payout to a paybill or till, for tokens  # noqa: S105
     TOKEN_ESCROW = "token_escrow"  # the same while its asker waits, else undone  # noqa: S105
+    TOKEN_SEND = "token_send"  # tokens of a chain to an address outside  # noqa: S105
 
 
 # Who is asked: mobile money to collect or to pay out, an agent to hand over.
@@ -37,7 +38,10 @@ TOKEN_COLLECTIONS: Final = frozenset({Kind.TOKEN_DEPOSIT, Kind.TOKEN_PURCHASE})
 BILLS: Final = frozenset({Kind.TOKEN_BILL, Kind.TOKEN_ESCROW})
 TOKENS: Final = TOKEN_COLLECTIONS | BILLS | {Kind.TOKEN_SALE}
 COLLECTIONS: Final = frozenset({Kind.PARTNER_DEPOSIT, Kind.PUSH}) | TOKEN_COLLECTIONS
-PAYOUTS: Final = frozenset({Kind.PARTNER_WITHDRAWAL, Kind.PAYOUT, Kind.TOKEN_SALE}) | BILLS
+# Paid by the chain rail, which knows them by their reference and pays each once.
+CHAIN_PAYOUTS: Final = frozenset({Kind.CRYPTO_WITHDRAWAL, Kind.TOKEN_SEND})
+MPESA_PAYOUTS: Final = frozenset({Kind.PARTNER_WITHDRAWAL, Kind.PAYOUT, Kind.TOKEN_SALE}) | BILLS
+PAYOUTS: Final = MPESA_PAYOUTS | CHAIN_PAYOUTS
 HANDOVERS: Final = frozenset({Kind.AGENT_DEPOSIT, Kind.AGENT_WITHDRAWAL})
 DEPOSITS: Final = TOKEN_COLLECTIONS | {
     Kind.PARTNER_DEPOSIT,
@@ -125,6 +129,18 @@ _PAYOUT: Final = {
         for move, end in ((Move.APPROVE, State.COMPLETED), (Move.REJECT, State.FAILED))
     },
 }
+# A chain gives evidence in the end, and what it has signed cannot be taken back: a person decides
+# only where the evidence contradicts the record.
+_CHAIN_PAYOUT: Final = {
+    **_IN_DOUBT,
+    **_ENDS,
+    **{
+        (state, Move.CONTRADICTED): State.UNDER_REVIEW
+        for state in (State.SENDING, State.PENDING, State.UNKNOWN)
+    },
+    (State.UNDER_REVIEW, Move.APPROVE): State.COMPLETED,
+    (State.UNDER_REVIEW, Move.REJECT): State.FAILED,
+}
 # Of document 002 an administrator may end what is open, and begin again what failed (NXPY-C57).
 _BY_ADMIN: Final = {
     **{
@@ -159,7 +175,7 @@ _TABLES: Final = {
     Kind.CRYPTO_DEPOSIT: _WAITING,
     Kind.PARTNER_WITHDRAWAL: _PAYOUT,
     Kind.AGENT_WITHDRAWAL: _CASH_PAYOUT,
-    Kind.CRYPTO_WITHDRAWAL: _PAYOUT,
+    Kind.CRYPTO_WITHDRAWAL: _CHAIN_PAYOUT,
     Kind.PUSH: _PUSH,
     Kind.PAYOUT: _PAYOUT,
     Kind.TOKEN_DEPOSIT: _TOKEN_COLLECTION,
@@ -167,6 +183,7 @@ _TABLES: Final = {
     Kind.TOKEN_SALE: _TOKEN_PAYOUT,
     Kind.TOKEN_BILL: _TOKEN_PAYOUT,
     Kind.TOKEN_ESCROW: _TOKEN_ESCROW,
+    Kind.TOKEN_SEND: _CHAIN_PAYOUT,
 }
 
 
@@ -189,6 +206,9 @@ class Payment(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     `unreceipted` while cash is booked whose receipt is not known. `claim` is the receipt a
     callback named while the provider is asked to confirm it. `code` and `reason` are the
     provider's last word; `merchant` is its second id of a push.
+
+    Of chains: `address` is where it comes in or goes to, `chain` the chain in the surface's words,
+    `conversation` the newest transaction's hash; the fees of a payout are inside its `amount`.
 
     Of tokens: the hold of a purchase is on the platform's wallet, `held_on`. `partner` says what
     a bill is paid to (paybill or till), `bill` its number, `bill_account` the account there.

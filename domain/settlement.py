@@ -6,10 +6,11 @@ where we pay (contract.md, "Money"); what that leaves goes to the rounding accou
 
 from typing import Final
 
+from domain.chain_settlement import paid_on_chain, sent_on_chain
 from domain.ledger import SUSPENSE, AccountKey, Posting, SystemPurpose, system
 from domain.money import UNITS_PER_WHOLE
 from domain.nexuspay import token_settlement
-from domain.payments import COLLECTIONS, TOKENS, Payment
+from domain.payments import CHAIN_PAYOUTS, COLLECTIONS, TOKENS, Payment
 
 WHOLE: Final = UNITS_PER_WHOLE
 
@@ -76,11 +77,15 @@ def expected_cash(payment: Payment) -> int:
     """Units of the local currency that change hands outside when all goes as recorded."""
     if payment.kind in COLLECTIONS:
         return whole_up(payment.local_amount)
+    if payment.kind in CHAIN_PAYOUTS:
+        return sent_on_chain(payment)
     return whole_down(payment.local_amount)
 
 
 def paid_out(payment: Payment, label: str) -> tuple[Posting, ...]:
-    """A payout by a partner reached the phone: wallet, position, float, fee."""
+    """A payout reached the phone: wallet, position, float, fee; or an address."""
+    if payment.kind in CHAIN_PAYOUTS:
+        return paid_on_chain(payment, label)
     if payment.kind in TOKENS:
         return token_settlement.sold(payment, label)
     local, usd = payment.local_asset, payment.asset

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Final
 
+from actors.chain_orders import OnUsArrived
 from actors.chain_store import Credit, Cursor, Owner
 from domain.chains.table import Family
 from domain.chains.transfers import Deposit, DepositState
@@ -11,6 +12,7 @@ from storage.crypto import SecretBox
 from storage.driver import Row, TrioConnection
 from storage.pool import Pool
 from storage.users import store_errors
+from storage.writes import register_write
 
 _REGISTER: Final = """
 INSERT INTO chain_addresses (family, address, owner, purpose, created_us)
@@ -19,9 +21,18 @@ VALUES (%s, %s, %s, %s, %s) ON CONFLICT DO NOTHING
 _OWNERS: Final = """
 SELECT address, owner, purpose FROM chain_addresses WHERE family = %s AND address = ANY(%s)
 """
-# A person's wallet address is made with the person (NXPY-031), in a column of theirs.
-_PEOPLE: Final = """
-SELECT lower(wallet_address), id FROM users WHERE lower(wallet_address) = ANY(%s)
+# Wallet addresses of people (NXPY-031) and of businesses are columns of theirs.
+_WALLETS: Final = """
+SELECT lower(wallet_address), id, 'user' FROM users WHERE lower(wallet_address) = ANY(%(asked)s)
+UNION ALL
+SELECT lower(address), user_id, 'business' FROM businesses
+WHERE lower(address) = ANY(%(asked)s) AND address <> ''
+"""
+_ON_US: Final = """
+INSERT INTO chain_deposits (chain, tx_hash, token, ordinal, address, owner, purpose, amount_raw,
+                            block, block_hash, seen_us, state, counted, units)
+VALUES (%s, %s, %s, %s, %s, %s, %s, %s::text::numeric, %s, %s, %s, 'confirmed', true,
+        %s::text::numeric)
 """
 _CURSOR: Final = "SELECT block, hashes FROM chain_cursors WHERE chain = %s"
 _MOVE_CURSOR: Final = """
@@ -94,8 +105,8 @@ class PostgresChains(PostgresWithdrawals):
             found = {row[0]: Owner(row[1], row[2]) for row in rows}
             if family is Family.EVM:
                 spelled = {a.lower(): a for a in addresses if a not in found}
-                people = await self._pool.fetch(_PEOPLE, [list(spelled)])
-                found |= {spelled[row[0]]: Owner(row[1], "user") for row in people}
+                wallets = await self._pool.fetch(_WALLETS, {"asked": list(spelled)})
+                found |= {spelled[row[0]]: Owner(row[1], row[2]) for row in wallets}
         return found
 
     async def cursor(self, chain: str) -> Cursor | None:
@@ -201,3 +212,13 @@ def _deposit(row: Row) -> Deposit:
         state=DepositState(row[11]),
         units=int(row[12]),
     )
+
+
+def _on_us(change: OnUsArrived) -> list[object]:
+    deposit = change.deposit
+    place = _found(deposit, change.at_us)
+    place[7] = str(deposit.amount_raw)
+    return [*place, str(deposit.units)]
+
+
+register_write(OnUsArrived, _ON_US, _on_us)

@@ -7,7 +7,7 @@ import msgspec
 from psycopg.types.numeric import Int8
 
 from actors.incoming import IncomingBooked
-from domain.payments import COLLECTIONS, PAYOUTS, Payment
+from domain.payments import COLLECTIONS, MPESA_PAYOUTS, Payment
 from storage.installation import recall, remember
 from storage.pool import Pool
 from storage.users import store_errors
@@ -41,7 +41,7 @@ WHERE state IN ('failed', 'expired', 'cancelled') AND created_us >= %s
 ORDER BY id LIMIT %s
 """
 _PULLED: Final = "mpesa_pulled_us"
-_KINDS: Final = [kind.value for kind in (*COLLECTIONS, *PAYOUTS)]
+_KINDS: Final = [kind.value for kind in (*COLLECTIONS, *MPESA_PAYOUTS)]
 
 _decode: Final = msgspec.json.Decoder(Payment).decode
 

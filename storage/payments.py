@@ -8,7 +8,7 @@ from psycopg.types.numeric import Int8
 
 from actors.payment_store import PaymentCreated, PaymentMoved, ReceiptBooked
 from domain.ledger import Ticket
-from domain.payments import OPEN, PAYOUTS, Kind, Payment
+from domain.payments import MPESA_PAYOUTS, OPEN, Kind, Payment
 from storage.pool import Pool
 from storage.users import store_errors
 from storage.writes import register_write
@@ -53,6 +53,9 @@ LIMIT %s
 _HISTORY: Final = """
 SELECT details FROM payments WHERE user_id = %s AND kind = ANY(%s) ORDER BY id DESC
 LIMIT %s OFFSET %s
+"""
+_WAITING: Final = """
+SELECT details FROM payments WHERE user_id = %s AND kind = %s AND state = 'waiting' ORDER BY id
 """
 _NEXT_ID: Final = "SELECT nextval('payment_ids')"
 _NEXT_NUMBER: Final = """
@@ -120,9 +123,12 @@ class PostgresPayments:
             return [row[0] for row in await self._pool.fetch(_UNASKED)]
 
     async def undecided(self, limit: int, created_before_us: int) -> Sequence[Payment]:
-        values = [[kind.value for kind in PAYOUTS], Int8(created_before_us), limit]
+        values = [[kind.value for kind in MPESA_PAYOUTS], Int8(created_before_us), limit]
         found = await self._many(_UNDECIDED, values)
         return sorted(found, key=lambda payment: payment.created_us)
+
+    async def waiting(self, user_id: int, kind: Kind) -> Sequence[Payment]:
+        return await self._many(_WAITING, [Int8(user_id), kind.value])
 
     async def history(
         self, user_id: int, kinds: Sequence[Kind], limit: int, offset: int

@@ -65,3 +65,9 @@ CASHIER_CHAINS: Final = {
     "USDT": ("TRC20", "tron"),
     "USDC": ("POLYGON", "polygon"),
 }
+_KEYS: Final = dict(CASHIER_CHAINS.values())
+
+
+def chain_key(name: str) -> str:
+    """The chain that a surface calls `name`: the cashier has names of its own."""
+    return _KEYS.get(name, name)

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from domain.ledger import AccountKey, Posting, SystemPurpose, system, wallet
 from domain.money import units_of
 from domain.payments import (
+    CHAIN_PAYOUTS,
     COLLECTIONS,
     DEPOSITS,
     HANDOVERS,
@@ -107,12 +108,21 @@ def test_only_agents_payments_wait_and_hand_over() -> None:
         assert after(kind, State.PENDING, Move.PAID) is None
 
 
-def test_a_review_ends_in_credit_or_failure_only_where_cash_came_in() -> None:
+def test_a_review_ends_in_credit_or_failure_where_cash_came_in_or_a_chain_contradicts() -> None:
     for kind in CASHIER:
         approve = after(kind, State.UNDER_REVIEW, Move.APPROVE)
-        assert approve is (State.COMPLETED if kind in COLLECTIONS else None)
+        reviewed = kind in COLLECTIONS | CHAIN_PAYOUTS
+        assert approve is (State.COMPLETED if reviewed else None)
     assert not PAYOUTS & COLLECTIONS
     assert set(CASHIER) & COLLECTIONS <= DEPOSITS
+
+
+def test_what_a_chain_may_have_is_never_decided_by_a_person_while_it_is_open() -> None:
+    for kind in CHAIN_PAYOUTS:
+        for state in (State.SENDING, State.PENDING, State.UNKNOWN):
+            assert after(kind, state, Move.CONTRADICTED) is State.UNDER_REVIEW
+            for move in (Move.APPROVE, Move.REJECT, Move.CANCEL, Move.EXPIRE):
+                assert after(kind, state, move) is None
 
 
 def test_a_partner_deposit_credits_the_whole_amount_and_costs_the_platform_the_fee() -> None:
