@@ -22,7 +22,7 @@ import trio
 from trio_websocket import ConnectionClosed, WebSocketConnection, open_websocket_url
 
 CASHIER: Final = "/cashier/api/v1/cashier/svc/ws"
-PATIENCE_S: Final = 8.0  # for what comes by itself; the simulators need 0.2 s
+PATIENCE_S: Final = 20.0  # for what comes by itself; the simulators need 0.2 s
 _POLL_S: Final = 0.02
 _agents: Final = itertools.count(101)  # AGT-001 is seeded
 
