@@ -138,3 +138,4 @@ async def _settled_on_us(book: PaymentBook, now_us: int, deposit: Deposit) -> No
         changes=(OnUsArrived(deposit, now_us),),
     )
     await book.record(done, deed)
+    book.tell(deposit.chain)

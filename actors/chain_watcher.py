@@ -36,10 +36,17 @@ _BLOCKS_AT_ONCE: Final = 50
 _CHECKPOINT_US: Final = 60 * US
 _TOLD_AT_ONCE: Final = 100
 _LONGEST_PAUSE_US: Final = 60 * US
+# Nodes are paid by the question: an idle chain is asked every fourth time.
+_IDLE_POLLS: Final = 4
+_EXPECTING_US: Final = 1800 * US  # how soon somebody pays who has asked where to
 
 
 class Look(Asks[int]):
     """Read what there is now; the answer is the block it has read up to."""
+
+
+class Expect(Asks[int]):
+    """Somebody was just told an address to pay to there; answered as Look."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +74,7 @@ class Watcher:
         self._unsettled: int | None = None  # block of the oldest deposit that is only seen
         self._untold = False
         self._failures = 0
+        self._expecting_until_us = 0
         self._wake_at_us = parts.clock.now_us()
 
     @property
@@ -87,7 +95,7 @@ class Watcher:
         try:
             await self._read()
             self._failures = 0
-            pause_us = round(parts.poll_s * US)
+            pause_us = self._pause_us()
         except (ChainUnavailable, StoreUnavailable) as error:
             self._failures += 1
             log.warning("chain not read", chain=self._chain.key, reason=str(error))
@@ -95,8 +103,16 @@ class Watcher:
             await self._forget()
         self._wake_at_us = parts.clock.now_us() + pause_us
 
-    async def handle(self, envelope: Envelope[Look]) -> object:
+    def _pause_us(self) -> int:
+        """A chain on which nothing is under way or expected is read more rarely."""
+        now_us, poll_us = self._parts.clock.now_us(), round(self._parts.poll_s * US)
+        busy = self._unsettled is not None or now_us < self._expecting_until_us
+        return poll_us if busy else _IDLE_POLLS * poll_us
+
+    async def handle(self, envelope: Envelope[Look | Expect]) -> object:
         """Part of actors.runtime.serve.Timed."""
+        if isinstance(envelope.message, Expect):
+            self._expecting_until_us = self._parts.clock.now_us() + _EXPECTING_US
         self._untold = True  # perhaps: what is settled on us is not found in any block
         await self.wake()
         return self._block
@@ -245,7 +261,10 @@ def _with_depth(deposit: Deposit, depth: int) -> Deposit:
 
 
 async def watch(
-    watcher: Watcher, mailbox: Mailbox[Look], clock: Clock, task_status: trio.TaskStatus[None]
+    watcher: Watcher,
+    mailbox: Mailbox[Look | Expect],
+    clock: Clock,
+    task_status: trio.TaskStatus[None],
 ) -> None:
     """Serve one watcher; its registry starts and restarts it."""
     await watcher.recover()

@@ -15,7 +15,7 @@ import trio
 from actors.chain_rail import ChainEnds, ChainFacts, ChainUnavailable, Refused
 from actors.chain_store import ChainStore, Owner
 from actors.chain_wallet import Check, HotWallet, Pay, WalletParts, keep_wallet
-from actors.chain_watcher import Look, Watcher, WatcherParts, watch
+from actors.chain_watcher import Expect, Look, Watcher, WatcherParts, watch
 from actors.clock import Clock
 from actors.runtime.ask import ask
 from actors.runtime.failures import Failure
@@ -76,7 +76,7 @@ class ChainRail:
     def __init__(self, parts: ChainRailParts, ends: Mapping[str, ChainEnds]) -> None:
         self._parts = parts
         self._ends = ends
-        self._watchers: Registry[str, Look] = Registry(
+        self._watchers: Registry[str, Look | Expect] = Registry(
             "chain watchers", self._watch, jitter=random.random, capacity=_WATCHER_CAPACITY
         )
         self._wallets: Registry[str, Pay | Check] = Registry(
@@ -116,11 +116,13 @@ class ChainRail:
     async def address_of(self, owner: int, chain: str, purpose: str = "user") -> str:
         """Where `owner` receives on `chain`, for ever the same. Raises StoreUnavailable.
 
-        It is watched from the moment this returns.
+        It is watched from the moment this returns, and at once more often than others.
         """
         family = CHAINS[chain].family
         address = self._parts.addresses.address(family, owner, purpose)
         await self.adopt(owner, chain, address, purpose)
+        if chain in self._ends:
+            self._watchers.ref(chain).send(Expect())
         return address
 
     def chain(self, key: str) -> Chain | None:
@@ -237,7 +239,7 @@ class ChainRail:
         )
 
     async def _watch(
-        self, key: str, mailbox: Mailbox[Look], /, *, task_status: trio.TaskStatus[None]
+        self, key: str, mailbox: Mailbox[Look | Expect], /, *, task_status: trio.TaskStatus[None]
     ) -> None:
         parts = self._parts
         own = WatcherParts(parts.store, parts.tokens, parts.facts, parts.clock, parts.poll_s)

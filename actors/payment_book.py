@@ -126,6 +126,10 @@ class PaymentBook:
             _log(deed.alert, moved.ref)
         return recorded
 
+    def tell(self, chain: str) -> None:
+        """A deposit on that chain was written with a move: it is to be told. Never waits."""
+        self._parts.chains.tell(chain)
+
     async def alert(self, alert: Alert | None) -> None:
         """Tell operators of something that moved nothing; stored, so that it is there when they
         look."""

@@ -59,6 +59,7 @@ def sandbox_control(
         mpesa=simulators.mpesa,
         set_rule=set_rule,
         rates=simulators.rates,
+        chains=simulators.chains,
         faults=faults,
         keep_clock=keep_clock,
         verify=report,

@@ -2,7 +2,7 @@
 
 import random
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Final
@@ -11,6 +11,10 @@ import trio
 
 from actors.account import Accounts
 from actors.callbacks import CallbackIntake
+from actors.chain_books import ChainBooks
+from actors.chain_desk import ChainDesk
+from actors.chain_orders import ChainOrders
+from actors.chains import ChainRail, ChainRailParts
 from actors.clock import Clock
 from actors.feed import Feeds
 from actors.funding import Fundings
@@ -27,21 +31,24 @@ from actors.people import People
 from actors.rates import RateService
 from actors.registration import Registrations
 from actors.token_pricing import Pricing
-from assembly.options import Options, Secrets
+from assembly.chains import check_ends, open_ends
+from assembly.options import OptionError, Options, Secrets
 from assembly.outside import Outside
 from assembly.wallet import fundings, wallet_log
 from domain.chains.table import Family
 from domain.identity import AccessTokens, FixedCodes, RandomCodes
 from domain.partners import Partners
 from protocols.nexuspay.register import Sockets
+from providers.hdwallet.keys import DerivationError
 from providers.hdwallet.wallet import HdWallet, new_mnemonic
 from providers.mpesa.client import Callbacks
 from storage.accounts import PostgresAccounts
 from storage.alerts import PostgresAlerts
 from storage.audit import PostgresAudit
 from storage.callbacks import PostgresCallbacks
+from storage.chains import PostgresChains, load_words
 from storage.codes import Codes
-from storage.crypto import SecretBox, derive_key
+from storage.crypto import SecretBox, SecretUnreadable, derive_key
 from storage.errors import Unavailable
 from storage.events import PostgresEvents
 from storage.idempotency import PostgresIdempotency
@@ -85,6 +92,8 @@ class Core:
     addresses: HdWallet
     nexus_sockets: Sockets
     paybill: str
+    desk: ChainDesk
+    aliases: Mapping[str, str]  # of addresses: what documents show for real ones
 
 
 @asynccontextmanager
@@ -98,26 +107,16 @@ async def running_core(
     journal = Journal(PostgresJournal(dsn), feeds, clock)
     ledger = Ledger(directory, journal)
     messenger = Messenger(outside.channels)
-    users = Users(pool, SecretBox(derive_key(keys.data.encode(), "secrets"), secrets.token_bytes))
-    addresses = HdWallet(
-        new_mnemonic(lambda count: derive_key(keys.data.encode(), "chains")[:count])
-    )
+    box = SecretBox(derive_key(keys.data.encode(), "secrets"), secrets.token_bytes)
+    users = Users(pool, box)
+    addresses = await _hd_wallet(options, pool, box, clock)
     people = _people(options, keys, users, pool, clock, messenger, addresses)
     sockets = Sockets(clock)
     rates = RateService(outside.rates, StoredQuotes(pool), clock)
-    parts = Parts(
-        store=PostgresPayments(pool),
-        alerts=PostgresAlerts(pool),
-        ledger=ledger,
-        rail=outside.mpesa,
-        urls=outside.callback_urls,
-        clock=clock,
-        terms=Pricing(rates, ledger, clock).terms,
-        unavailable=_UNAVAILABLE,
-        confirms=options.mpesa_confirm_before_credit,
-    )
-    payments = Payments(parts, derive_key(keys.data.encode(), "callbacks"))
-    outside.callback_urls.secret_of = payments.callback_secret
+    books = ChainBooks(ledger, rates, outside.chains.tokens, clock, _UNAVAILABLE)
+    rail = await _chain_rail(options, outside, pool, addresses, books, clock)
+    payments = _payments(options, keys, outside, pool, rail, ledger, rates, clock)
+    books.payments = payments
     incoming = Incoming(PostgresIncoming(pool), accounts, ledger, payments, clock)
     callbacks = _intake(pool, payments, incoming, clock)
     async with AsyncExitStack() as stack:
@@ -127,6 +126,7 @@ async def running_core(
         for tier in (
             (journal, directory, messenger, people, sockets),
             (payments, callbacks, funding),
+            (rail,),
         ):
             nursery = await stack.enter_async_context(trio.open_nursery())
             stack.callback(nursery.cancel_scope.cancel)
@@ -155,9 +155,75 @@ async def running_core(
             addresses=addresses,
             nexus_sockets=sockets,
             paybill=outside.paybill,
+            desk=ChainDesk(rail, payments, clock),
+            aliases=outside.chains.aliases,
         )
         with trio.move_on_after(5):
             await journal.drain()
+
+
+def _payments(
+    options: Options,
+    keys: Secrets,
+    outside: Outside,
+    pool: Pool,
+    rail: ChainRail,
+    ledger: Ledger,
+    rates: RateService,
+    clock: Clock,
+) -> Payments:
+    parts = Parts(
+        store=PostgresPayments(pool),
+        alerts=PostgresAlerts(pool),
+        ledger=ledger,
+        rail=outside.mpesa,
+        urls=outside.callback_urls,
+        clock=clock,
+        terms=Pricing(rates, ledger, clock).terms,
+        unavailable=_UNAVAILABLE,
+        confirms=options.mpesa_confirm_before_credit,
+        chains=ChainOrders(rail, outside.chains.aliases),
+    )
+    payments = Payments(parts, derive_key(keys.data.encode(), "callbacks"))
+    outside.callback_urls.secret_of = payments.callback_secret
+    return payments
+
+
+async def _hd_wallet(options: Options, pool: Pool, box: SecretBox, clock: Clock) -> HdWallet:
+    """Of the operator's words; without any, of words made once and kept sealed."""
+    try:
+        words = options.wallet_mnemonic or await load_words(
+            pool, box, lambda: new_mnemonic(secrets.token_bytes), clock.now_us()
+        )
+        return HdWallet(words, options.wallet_passphrase)
+    except SecretUnreadable as error:
+        raise OptionError("DATA_KEY is not the one the wallet's seed was sealed with") from error
+    except DerivationError as error:
+        raise OptionError(f"WALLET_MNEMONIC: {error}") from error
+
+
+async def _chain_rail(
+    options: Options,
+    outside: Outside,
+    pool: Pool,
+    addresses: HdWallet,
+    books: ChainBooks,
+    clock: Clock,
+) -> ChainRail:
+    nodes = outside.chains
+    ends = open_ends(nodes, outside.chain_http, addresses)
+    if not options.is_sandbox:
+        await check_ends(ends)
+    parts = ChainRailParts(
+        store=PostgresChains(pool),
+        addresses=addresses,
+        tokens=nodes.tokens,
+        facts=books,
+        clock=clock,
+        poll_s=nodes.poll_s,
+        bump_after_s=nodes.bump_after_s,
+    )
+    return ChainRail(parts, ends)
 
 
 def _intake(pool: Pool, payments: Payments, incoming: Incoming, clock: Clock) -> CallbackIntake:

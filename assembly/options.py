@@ -82,6 +82,16 @@ class Options:
     mpesa_reconcile_seconds: int = 900
     mpesa_incoming: bool = False
     mpesa_nominated_phone: str = ""
+    wallet_mnemonic: str = ""
+    wallet_passphrase: str = ""
+    evm_rpc_urls: str = ""
+    trongrid_url: str = "https://api.trongrid.io"
+    trongrid_api_key: str = ""
+    esplora_url: str = ""
+    chain_tokens: str = ""
+    chain_confirmations: str = ""
+    chain_poll_seconds: int = 2
+    chain_bump_seconds: int = 60
     openexchangerates_app_id: str = ""
     coingecko_api_key: str = ""
 

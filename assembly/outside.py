@@ -12,6 +12,7 @@ from actors.clock import Clock
 from actors.messenger import Channel
 from actors.rails import MobileMoney
 from actors.rates import RateSource
+from assembly.chains import ChainNodes, live_chains
 from assembly.options import Options
 from domain.payments import Payment
 from providers.africastalking import codec as africastalking
@@ -71,6 +72,7 @@ class OutsideSettings:
     mpesa: MpesaSettings
     money_rates: tuple[rates.Source, ...]
     coin_rates: tuple[rates.Source, ...]
+    chains: ChainNodes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,6 +84,8 @@ class Outside:
     mpesa: MobileMoney
     callback_urls: PaymentUrls
     paybill: str  # where pushes pay into
+    chains: ChainNodes
+    chain_http: httpx.AsyncClient
 
 
 def live_settings(options: Options) -> OutsideSettings:
@@ -103,6 +107,7 @@ def live_settings(options: Options) -> OutsideSettings:
         mpesa=_mpesa(options),
         money_rates=money,
         coin_rates=(rates.coingecko(options.coingecko_api_key or None), rates.binance()),
+        chains=live_chains(options),
     )
 
 
@@ -155,6 +160,7 @@ async def outside(settings: OutsideSettings, clock: Clock, base: str) -> AsyncIt
     """The clients, with their connection pools; `base` is the address callbacks reach us at."""
     async with AsyncExitStack() as stack:
         http = await stack.enter_async_context(httpx.AsyncClient(trust_env=False))
+        chain_http = await stack.enter_async_context(httpx.AsyncClient(trust_env=False))
         mpesa_http = await stack.enter_async_context(open_http(settings.mpesa))
         yield Outside(
             channels=_channels(settings, http, clock),
@@ -162,6 +168,8 @@ async def outside(settings: OutsideSettings, clock: Clock, base: str) -> AsyncIt
             mpesa=Mpesa(settings.mpesa, mpesa_http, clock),
             callback_urls=PaymentUrls(base),
             paybill=settings.mpesa.collect_shortcode,
+            chains=settings.chains,
+            chain_http=chain_http,
         )
 
 

@@ -12,6 +12,7 @@ import trio
 
 from actors.clock import Clock
 from assembly.certificates import presented, recognised
+from assembly.chains import confirmations
 from assembly.control import CLOCK_OFFSET, sandbox_control
 from assembly.core import Core, running_core
 from assembly.mpesa import make_reconciler, provider_routes
@@ -22,6 +23,7 @@ from assembly.pages import pages_app, root_routes
 from assembly.seed import seed
 from assembly.simulators import Simulators, simulators
 from assembly.surfaces import surfaces
+from domain.chains.table import CHAINS
 from protocols.cashier.register import Sessions
 from protocols.listener import Server, serve
 from protocols.mpesa.sockets import OpenSockets
@@ -61,6 +63,7 @@ async def running(options: Options) -> AsyncIterator[Server]:
         stack.callback(nursery.cancel_scope.cancel)
         if sims is not None:
             await seed(core)
+            await _endow(core, sims)
         await _promote_admins(options, core)
         server = await _listen(options, core, clients, sims, postgres, nursery)
         await remember(pool, ADDRESS, _local(options, server.port))
@@ -80,7 +83,14 @@ async def _simulators(stack: AsyncExitStack, options: Options, clock: Clock) -> 
     if not options.is_sandbox:
         return None
     folder = options.data_path / "sandbox"
-    return await stack.enter_async_context(simulators(folder, clock, recognised(options)))
+    opened = simulators(folder, clock, recognised(options), confirmations(options))
+    return await stack.enter_async_context(opened)
+
+
+async def _endow(core: Core, sims: Simulators) -> None:
+    """Hot wallets have plenty of everything on simulated chains."""
+    for key, chain in CHAINS.items():
+        await sims.chains.endow(key, core.addresses.hot(chain.family).address)
 
 
 def _base(options: Options) -> str:

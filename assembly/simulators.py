@@ -2,7 +2,7 @@
 
 import secrets
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,10 +11,16 @@ from typing import Final
 import trio
 
 from actors.clock import Clock
+from assembly.chains import ChainNodes
 from assembly.outside import OutsideSettings
+from domain.chains.addresses import tron_address
+from domain.chains.table import CHAINS, EVM_CHAINS
 from providers.africastalking import codec as africastalking
+from providers.chain_ends import ChainSettings
 from providers.rates import codec as rates
 from providers.sandbox import mail, sms, whatsapp
+from providers.sandbox.chains.executed import OUTSIDER_ACCOUNT
+from providers.sandbox.chains.simulator import ChainSimulators
 from providers.sandbox.fault import Fault
 from providers.sandbox.mpesa.simulator import MpesaSimulator
 from providers.sandbox.mpesa.store import FileStore
@@ -24,6 +30,9 @@ from providers.smtp import codec as smtp
 from providers.whatsapp import codec as whatsapp_codec
 
 _LOOPBACK: Final = "127.0.0.1"
+_CHAIN_POLL_S: Final = 1.0  # as often as a block is made
+# The cashier document's address is cut short; whatever is sent there goes to an outsider.
+DOCUMENTED_ADDRESS: Final = "TYzK7gD3K4VwY8uP..."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,19 +43,24 @@ class Simulators:
     outbox: Outbox
     mpesa: MpesaSimulator
     rates: RateServer
+    chains: ChainSimulators
     faults: dict[str, Fault]
 
 
 @asynccontextmanager
 async def simulators(
-    folder: Path, clock: Clock, trust: ssl.SSLContext | bool = True
+    folder: Path,
+    clock: Clock,
+    trust: ssl.SSLContext | bool = True,
+    confirmations: Mapping[str, int] | None = None,
 ) -> AsyncIterator[Simulators]:
     """Start them all; `folder` keeps what an outside system would remember, and `trust` verifies
     the server that callbacks go to."""
-    faults = {name: Fault(clock.now_us) for name in ("mpesa", "mail", "sms")}
+    faults = {name: Fault(clock.now_us) for name in ("mpesa", "mail", "sms", "chain")}
     outbox = Outbox(clock.now_us)
     mpesa = MpesaSimulator(FileStore(folder / "mpesa"), faults["mpesa"], trust=trust)
     rate_server = RateServer(clock.now_s)
+    chains = ChainSimulators(folder / "chains", faults["chain"])
     async with trio.open_nursery() as nursery:
         mail_port: int = await nursery.start(mail.MailServer(outbox, faults["mail"]).serve)
         sms_server = sms.SmsServer(outbox, faults["sms"], _new_id)
@@ -55,6 +69,7 @@ async def simulators(
         chat_port: int = await nursery.start(chat_server.serve)
         mpesa_port: int = await nursery.start(mpesa.serve)
         rates_port: int = await nursery.start(rate_server.serve)
+        chain_port: int = await nursery.start(chains.serve)
         rates_url = f"http://{_LOOPBACK}:{rates_port}"
         yield Simulators(
             settings=OutsideSettings(
@@ -79,13 +94,31 @@ async def simulators(
                 mpesa=mpesa.client_settings(mpesa_port),
                 money_rates=(rates.open_er_api(rates_url),),
                 coin_rates=(rates.coingecko(None, rates_url),),
+                chains=_chain_nodes(chains, chain_port, confirmations or {}),
             ),
             outbox=outbox,
             mpesa=mpesa,
             rates=rate_server,
+            chains=chains,
             faults=faults,
         )
         nursery.cancel_scope.cancel()
+
+
+def _chain_nodes(
+    chains: ChainSimulators, port: int, confirmations: Mapping[str, int]
+) -> ChainNodes:
+    base = f"http://{_LOOPBACK}:{port}"
+    return ChainNodes(
+        nodes={
+            key: ChainSettings(url=f"{base}/evm/{key}" if key in EVM_CHAINS else f"{base}/{key}")
+            for key in CHAINS
+        },
+        tokens=chains.tokens,
+        confirmations=confirmations,
+        aliases={DOCUMENTED_ADDRESS: tron_address(OUTSIDER_ACCOUNT)},
+        poll_s=_CHAIN_POLL_S,
+    )
 
 
 def _new_id() -> str:

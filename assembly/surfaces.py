@@ -5,6 +5,7 @@ from dataclasses import replace
 from actors.identity_store import StoreUnavailable
 from actors.rates import RatesUnavailable
 from actors.reconcile import Reconciler
+from assembly.chains import CashierChains
 from assembly.core import Core
 from assembly.mpesa import mpesa
 from assembly.nexuspay import nexuspay
@@ -59,6 +60,7 @@ def _cashier(options: Options, core: Core, sessions: Sessions) -> Surface:
         feeds=core.feeds,
         events=core.events,
         payments=core.payments,
+        chains=CashierChains(core.desk, core.aliases),
         sessions=sessions,
         unavailable=_UNAVAILABLE,
         settings=Settings(

@@ -17,6 +17,10 @@ class Rates(Protocol):
 class Chains(Protocol):
     """The chains cryptocurrency comes in and goes out on."""
 
+    def carries(self, chain: Chain, currency: str) -> bool:
+        """Whether the currency comes in and goes out there."""
+        ...
+
     async def deposit_address(self, user_id: int, chain: Chain) -> str:
         """The person's receiving address, always the same one (CASH-C58)."""
         ...

@@ -83,9 +83,10 @@ def chain(cashier: Cashier, currency: str, without: Problem) -> tuple[Chains, Ch
     found = CHAIN_OF.get(currency)
     if found is None:
         raise Refused(Problem.CURRENCY_NOT_SUPPORTED)
-    if cashier.chains is None:
+    chains = cashier.chains
+    if chains is None or not chains.carries(found, currency):
         raise Refused(without)
-    return cashier.chains, found
+    return chains, found
 
 
 def known_currency(code: str) -> Asset:

@@ -9,8 +9,10 @@ import msgspec
 from actors.clock import US
 from domain.identity import Profile
 from domain.identity.contact import normalise_email
-from protocols.http import Request, Response, json_response
+from protocols.http import Request
 from protocols.sandbox import wire
+from protocols.sandbox.answers import refused
+from protocols.sandbox.chains import chain_routes
 from protocols.sandbox.persons import BadRequest, make_user
 from protocols.sandbox.service import Sandbox
 from protocols.web import Route
@@ -35,12 +37,8 @@ def sandbox_routes(sandbox: Sandbox) -> tuple[Route, ...]:
         Route("POST", "/sandbox/faults", control.faults, request=wire.FaultBody),
         Route("POST", "/sandbox/rates", control.rates, request=wire.RateBody),
         Route("GET", "/sandbox/ledger", control.ledger),
+        *chain_routes(sandbox.chains),
     )
-
-
-def refused(status: int, message: str) -> Response:
-    """The control's own error shape."""
-    return json_response({"error": message}, status)
 
 
 async def find(sandbox: Sandbox, who: str) -> Profile | None:

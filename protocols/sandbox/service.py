@@ -31,6 +31,16 @@ class RateControl(Protocol):
     def set_rate(self, pair: str, rate: Decimal) -> None: ...
 
 
+class ChainControl(Protocol):
+    """The simulated chains. Raises ValueError for what there is not on the chain."""
+
+    async def deposit(self, chain: str, address: str, symbol: str, amount: Decimal) -> str: ...
+
+    async def reorg(self, chain: str, depth: int, *, drop: bool = False) -> None: ...
+
+    async def skip(self, chain: str, blocks: int) -> None: ...
+
+
 class AccountLocks(Protocol):
     """Locks an account's debits by number."""
 
@@ -54,6 +64,7 @@ class Sandbox:
     mpesa: MpesaControl
     set_rule: Callable[[Mapping[str, Any]], Awaitable[None]]
     rates: RateControl
+    chains: ChainControl
     faults: Mapping[str, FaultSwitch]
     keep_clock: Callable[[int], Awaitable[None]]
     verify: Callable[[], Awaitable[Any]]

@@ -91,6 +91,25 @@ class FaultBody(_Body, frozen=True, kw_only=True):
     bot_id: str | None = None
 
 
+class ChainDepositBody(_Body, frozen=True, kw_only=True):
+    address: Text
+    token: Text
+    amount: Decimal
+
+
+class ReorgBody(_Body, frozen=True, kw_only=True):
+    """The newest `depth` blocks are replaced; with `drop` their transactions are gone for good."""
+
+    depth: Annotated[int, Meta(ge=1, le=1000)]
+    drop: bool = False
+
+
+class BlocksBody(_Body, frozen=True, kw_only=True):
+    """So many blocks are made at once."""
+
+    count: Annotated[int, Meta(ge=1, le=1000)]
+
+
 class RateBody(_Body, frozen=True, kw_only=True):
     pair: str
     rate: Decimal

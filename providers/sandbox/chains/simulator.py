@@ -106,21 +106,26 @@ class ChainSimulators:
             case Family.BITCOIN:
                 return await self._alone(chain, partial(self.bitcoin.pay, address, raw))
 
-    def endow(self, chain: str, address: str) -> None:
+    async def endow(self, chain: str, address: str) -> None:
         """Let a hot wallet have plenty of everything there, once in the life of the chain."""
         match CHAINS[chain].family:
             case Family.EVM:
-                self.evm[chain].endow(evm_account(address))
+                give = partial(self.evm[chain].endow, evm_account(address))
             case Family.TRON:
                 payload = tron_payload(address)
                 assert payload is not None
-                self.tron.endow(payload[1:])
+                give = partial(self.tron.endow, payload[1:])
             case Family.BITCOIN:
-                self.bitcoin.endow(address)
+                give = partial(self.bitcoin.endow, address)
+        await self._alone(chain, give)
 
     async def reorg(self, chain: str, depth: int, *, drop: bool = False) -> None:
         """Replace the newest `depth` blocks; with `drop` what was in them is gone for good."""
         await self._alone(chain, partial(self.chain(chain).undo, depth, drop=drop))
+
+    async def skip(self, chain: str, blocks: int) -> None:
+        """Make that many blocks at once."""
+        await self._alone(chain, partial(self.chain(chain).pace.skip, blocks))
 
     def lose_replies(self, times: int) -> None:
         """Take the next transactions, and hang up instead of answering."""

@@ -156,7 +156,7 @@ async def opened(
         port: int = await nursery.start(sims.serve)
         settings = {key: _settings(key, port, timeout_s) for key in chains}
         for key in chains:
-            sims.endow(key, wallet.hot(CHAINS[key].family).address)
+            await sims.endow(key, wallet.hot(CHAINS[key].family).address)
         house = House(sims, pool, wallet, settings, fault, time, clock, http)
         await house.begin(nursery)
         yield house

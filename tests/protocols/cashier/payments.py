@@ -92,6 +92,10 @@ class MemoryPayments:
     async def undecided(self, limit: int, created_before_us: int) -> Sequence[Payment]:
         return [p for p in self.rows.values() if p.state is State.UNDER_REVIEW][:limit]
 
+    async def waiting(self, user_id: int, kind: Kind) -> Sequence[Payment]:
+        mine = [p for p in self.rows.values() if p.user_id == user_id and p.kind is kind]
+        return [p for p in mine if p.state is State.WAITING]
+
     async def history(
         self, user_id: int, kinds: Sequence[Kind], limit: int, offset: int
     ) -> Sequence[Payment]:
@@ -148,6 +152,9 @@ TRON = "TYzK7gD3K4VwY8uPnnnnnnnnnnnnp4dc1Y"
 
 class FakeChains:
     """protocols.cashier.interfaces.Chains with one address each."""
+
+    def carries(self, chain: Chain, currency: str) -> bool:
+        return True
 
     async def deposit_address(self, user_id: int, chain: Chain) -> str:
         await trio.lowlevel.checkpoint()

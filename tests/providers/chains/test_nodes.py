@@ -49,7 +49,7 @@ class Node:
 async def node() -> AsyncIterator[Node]:
     time = [1_750_000_000.0]
     sims = ChainSimulators(None, Fault(lambda: 0), now=lambda: time[0])
-    sims.endow("arbitrum", WALLET.hot(Family.EVM).address)
+    await sims.endow("arbitrum", WALLET.hot(Family.EVM).address)
     async with httpx.AsyncClient(trust_env=False) as http, trio.open_nursery() as nursery:
         port: int = await nursery.start(sims.serve)
         made = Node(sims, http, f"http://127.0.0.1:{port}")
