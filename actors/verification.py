@@ -44,7 +44,6 @@ from domain.identity.notices import SUBJECT, code_text
 from domain.identity.proofs import Accepted, CodeStatus, Risk
 from domain.identity.vocabulary import METHOD_OF
 
-
 # Real time in which a gateway that works has answered. Sockets answer in order: a slower one must
 # not hold up what the person asks next (CASH-C03).
 TOLD_WITHIN_S: Final = 1.0

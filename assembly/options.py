@@ -52,6 +52,13 @@ class Options:
     wallet_daily_limit: int = 5_000_000
     wallet_log: str = ""
     funding_source: str = ""
+    amarktai_hosts: str = ""
+    amarktai_requests_per_minute: int = 120
+    amarktai_invite_codes: str = ""
+    amarktai_allow_withdrawal_keys: str = ""
+    assistant_url: str = ""
+    assistant_model: str = "default"
+    assistant_api_key: str = ""
     smtp_host: str = ""
     smtp_port: int = 587
     smtp_username: str = ""
@@ -122,6 +129,13 @@ class Options:
         if self.nexuspay_require_otp:
             return self.nexuspay_require_otp.lower() in _TRUE
         return not self.is_sandbox
+
+    @property
+    def keeps_withdrawal_keys(self) -> bool:
+        """Exchange keys that may withdraw are refused in live mode, unless configured."""
+        if not self.amarktai_allow_withdrawal_keys:
+            return self.is_sandbox
+        return _is_true(self.amarktai_allow_withdrawal_keys)
 
     @property
     def admins(self) -> tuple[str, ...]:

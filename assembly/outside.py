@@ -8,6 +8,7 @@ from pathlib import Path
 
 import httpx
 
+from actors.assistant_model import Model
 from actors.clock import Clock
 from actors.messenger import Channel
 from actors.rails import MobileMoney
@@ -17,6 +18,8 @@ from assembly.options import Options
 from domain.payments import Payment
 from providers.africastalking import codec as africastalking
 from providers.africastalking.client import AfricasTalking
+from providers.assistant import codec as assistant
+from providers.assistant.client import ChatModel
 from providers.mpesa.client import Mpesa
 from providers.mpesa.settings import Settings as MpesaSettings
 from providers.mpesa.transport import open_http
@@ -73,6 +76,7 @@ class OutsideSettings:
     money_rates: tuple[rates.Source, ...]
     coin_rates: tuple[rates.Source, ...]
     chains: ChainNodes
+    assistant: assistant.Settings | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,6 +90,7 @@ class Outside:
     paybill: str  # where pushes pay into
     chains: ChainNodes
     chain_http: httpx.AsyncClient
+    model: Model | None  # what the assistant asks before its own grammar
 
 
 def live_settings(options: Options) -> OutsideSettings:
@@ -108,6 +113,18 @@ def live_settings(options: Options) -> OutsideSettings:
         money_rates=money,
         coin_rates=(rates.coingecko(options.coingecko_api_key or None), rates.binance()),
         chains=live_chains(options),
+        assistant=configured_assistant(options),
+    )
+
+
+def configured_assistant(options: Options) -> assistant.Settings | None:
+    """The language model somebody has configured, in either mode."""
+    if not options.assistant_url:
+        return None
+    return assistant.Settings(
+        base_url=options.assistant_url,
+        model=options.assistant_model,
+        api_key=options.assistant_api_key,
     )
 
 
@@ -170,6 +187,7 @@ async def outside(settings: OutsideSettings, clock: Clock, base: str) -> AsyncIt
             paybill=settings.mpesa.collect_shortcode,
             chains=settings.chains,
             chain_http=chain_http,
+            model=None if settings.assistant is None else ChatModel(http, settings.assistant),
         )
 
 

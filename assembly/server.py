@@ -3,6 +3,7 @@
 import gc
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 from functools import partial
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Any, Final
@@ -18,7 +19,13 @@ from assembly.core import Core, running_core
 from assembly.mpesa import make_reconciler, provider_routes
 from assembly.operators import ADDRESS
 from assembly.options import OptionError, Options, load_secrets
-from assembly.outside import Outside, live_settings, outside
+from assembly.outside import (
+    Outside,
+    OutsideSettings,
+    configured_assistant,
+    live_settings,
+    outside,
+)
 from assembly.pages import pages_app, root_routes
 from assembly.seed import seed
 from assembly.simulators import Simulators, simulators
@@ -54,7 +61,7 @@ async def running(options: Options) -> AsyncIterator[Server]:
         pool = await stack.enter_async_context(Pool.opened(dsn, POOL_SIZE))
         clock = Clock(int(await recall(pool, CLOCK_OFFSET) or 0) if options.is_sandbox else 0)
         sims = await _simulators(stack, options, clock)
-        settings = sims.settings if sims is not None else live_settings(options)
+        settings = live_settings(options) if sims is None else _sandboxed(options, sims)
         clients = await stack.enter_async_context(outside(settings, clock, _base(options)))
         core = await stack.enter_async_context(
             running_core(options, keys, dsn, pool, clock, clients)
@@ -91,6 +98,12 @@ async def _endow(core: Core, sims: Simulators) -> None:
     """Hot wallets have plenty of everything on simulated chains."""
     for key, chain in CHAINS.items():
         await sims.chains.endow(key, core.addresses.hot(chain.family).address)
+
+
+def _sandboxed(options: Options, sims: Simulators) -> OutsideSettings:
+    """The simulators, but for a language model of the operator's own."""
+    model = configured_assistant(options)
+    return sims.settings if model is None else replace(sims.settings, assistant=model)
 
 
 def _base(options: Options) -> str:

@@ -16,9 +16,10 @@ from assembly.outside import OutsideSettings
 from domain.chains.addresses import tron_address
 from domain.chains.table import CHAINS, EVM_CHAINS
 from providers.africastalking import codec as africastalking
+from providers.assistant import codec as assistant_codec
 from providers.chain_ends import ChainSettings
 from providers.rates import codec as rates
-from providers.sandbox import mail, sms, whatsapp
+from providers.sandbox import assistant, mail, sms, whatsapp
 from providers.sandbox.chains.executed import OUTSIDER_ACCOUNT
 from providers.sandbox.chains.simulator import ChainSimulators
 from providers.sandbox.fault import Fault
@@ -56,7 +57,8 @@ async def simulators(
 ) -> AsyncIterator[Simulators]:
     """Start them all; `folder` keeps what an outside system would remember, and `trust` verifies
     the server that callbacks go to."""
-    faults = {name: Fault(clock.now_us) for name in ("mpesa", "mail", "sms", "chain")}
+    kinds = ("mpesa", "mail", "sms", "chain", "assistant")
+    faults = {name: Fault(clock.now_us) for name in kinds}
     outbox = Outbox(clock.now_us)
     mpesa = MpesaSimulator(FileStore(folder / "mpesa"), faults["mpesa"], trust=trust)
     rate_server = RateServer(clock.now_s)
@@ -70,6 +72,8 @@ async def simulators(
         mpesa_port: int = await nursery.start(mpesa.serve)
         rates_port: int = await nursery.start(rate_server.serve)
         chain_port: int = await nursery.start(chains.serve)
+        model_server = assistant.AssistantServer(faults["assistant"])
+        model_port: int = await nursery.start(model_server.serve)
         rates_url = f"http://{_LOOPBACK}:{rates_port}"
         yield Simulators(
             settings=OutsideSettings(
@@ -95,6 +99,11 @@ async def simulators(
                 money_rates=(rates.open_er_api(rates_url),),
                 coin_rates=(rates.coingecko(None, rates_url),),
                 chains=_chain_nodes(chains, chain_port, confirmations or {}),
+                assistant=assistant_codec.Settings(
+                    base_url=f"http://{_LOOPBACK}:{model_port}/v1",
+                    model=assistant.MODEL,
+                    api_key=assistant.API_KEY,
+                ),
             ),
             outbox=outbox,
             mpesa=mpesa,

@@ -1,11 +1,10 @@
 """One socket's place in a feed: what it missed first, then what comes (X-C28)."""
 
 from collections.abc import Callable
-from typing import Final
+from typing import Final, Protocol
 
 import trio
 
-from actors.connection import Connection
 from actors.feed import EventStore, Feeds
 from domain.events import Fact
 
@@ -16,16 +15,30 @@ Send = Callable[[Fact, int | None], None]
 """Sends one fact; with its offset for clients that resume."""
 
 
+class Reader(Protocol):
+    """Who is told: a socket's Connection or a stream's Sink."""
+
+    @property
+    def is_open(self) -> bool:
+        """Whether what is sent now still goes out."""
+        ...
+
+    @property
+    def pending(self) -> bool:
+        """Whether anything still waits to be sent."""
+        ...
+
+
 class Replay:
-    """Listens to `feed` for one socket. `resume_from` is the offset the client has seen, None
-    for a client that knows nothing of offsets: it only hears what comes from now on."""
+    """Listens to `feed` for one socket or stream. `resume_from` is the offset the client has
+    seen, None for a client that knows nothing of offsets: it only hears what comes from now on."""
 
     def __init__(
         self,
         feed: str,
         feeds: Feeds,
         store: EventStore,
-        connection: Connection,
+        connection: Reader,
         send: Send,
         resume_from: int | None,
     ) -> None:

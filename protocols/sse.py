@@ -85,6 +85,11 @@ class Sink(Outbox):
         self.closed = False
         self.last_event_id = last_event_id
 
+    @property
+    def is_open(self) -> bool:
+        """Whether what is sent now still goes out."""
+        return not self.closed
+
     def send(
         self,
         data: bytes,

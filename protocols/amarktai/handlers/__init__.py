@@ -1,0 +1,1 @@
+"""What each endpoint of document 004 does."""

@@ -1,0 +1,56 @@
+"""Funds at exchanges (document 004, "Wallet & Fund Management")."""
+
+from msgspec import Raw
+
+from protocols.amarktai.wire.base import ABSENT, Amount, Moved, Success, Wire
+
+
+class Balances(Success, frozen=True, kw_only=True):
+    """200 of `GET /api/wallet/balances`."""
+
+    balances: dict[str, dict[str, Raw]]
+    total_value_zar: Raw
+
+
+class TransferRequest(Wire, frozen=True, kw_only=True):
+    """`POST /api/wallet/transfer`."""
+
+    from_provider: str
+    to_provider: str
+    amount: Amount = ABSENT
+    currency: str
+    reason: str = ""
+
+
+class Transfer(Wire, frozen=True, kw_only=True):
+    """A transfer in the history."""
+
+    id: str
+    from_provider: str
+    to_provider: str
+    amount: Raw
+    currency: str
+    status: str
+    reason: str
+    correlation_id: str
+    timestamp: str
+
+
+class Transfers(Success, frozen=True, kw_only=True):
+    """200 of `GET /api/wallet/transfers`."""
+
+    transfers: list[Transfer]
+
+
+class RequestedTransfer(Wire, frozen=True, kw_only=True):
+    """A transfer that was just recorded."""
+
+    id: str
+    status: str
+    message: str
+
+
+class TransferRequested(Moved, frozen=True, kw_only=True):
+    """200 of `POST /api/wallet/transfer`."""
+
+    transfer: RequestedTransfer
