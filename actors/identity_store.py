@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from enum import Enum
 from typing import Protocol
 
-from domain.identity import Agent, Person, Profile, Reason, VerificationToken
+from domain.identity import Agent, Person, Profile, Reason, TokenConsumed, VerificationToken
 from domain.identity.proofs import ProofChange, Proofs
 
 
@@ -88,6 +88,10 @@ class ProofStore(Protocol):
 
     async def save(self, user_id: int, change: ProofChange) -> None:
         """Write the step in one transaction."""
+        ...
+
+    async def burn(self, consumed: TokenConsumed) -> None:
+        """Spend a token on nothing."""
         ...
 
     async def purge(self, now_us: int) -> None:

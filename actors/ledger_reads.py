@@ -4,7 +4,7 @@ Amounts in units, times in microseconds since the epoch. Reads raise `StoreUnava
 storage raises) while the database is away.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import NamedTuple, Protocol
 
 from actors.account import Account
@@ -58,14 +58,16 @@ class ReceiptJournal(NamedTuple):
 
 
 class Receipt(NamedTuple):
-    """What a receipt code stands for, as far as one person may see it.
+    """What a receipt code stands for, as far as one person may see it here.
 
-    `party`: whether that person initiated it, or has a line or a hold in it.
+    `party`: whether that person initiated it, or has a line or a hold in it. `shown`: whether a
+    line or the hold is on an account of the assets asked for; else another surface tells of it.
     """
 
     journals: tuple[ReceiptJournal, ...]
     legs: tuple[Leg, ...]
     party: bool
+    shown: bool
 
 
 class LedgerReads(Protocol):
@@ -91,6 +93,7 @@ class LedgerReads(Protocol):
         """How many lines lie between `start_us` and `end_us`."""
         ...
 
-    async def receipt(self, receipt: int, owner_id: int) -> Receipt | None:
-        """The journals under `receipt`, with the lines of `owner_id` only; None: no such."""
+    async def receipt(self, receipt: int, owner_id: int, assets: Collection[str]) -> Receipt | None:
+        """The journals under `receipt`, with those lines of `owner_id` that are on wallets in
+        `assets` without a chain; None: no such."""
         ...

@@ -23,6 +23,7 @@ async def handed_over(book: PaymentBook, message: Fulfil) -> Payment | tuple[Pay
         fact=completed_fact,
         settles=True,
         closes=payment.hold is not None,
+        changes=message.changes,
         ticket=message.ticket,
         outcome=message.outcome,
     )

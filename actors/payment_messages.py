@@ -42,13 +42,15 @@ class Cancel(msgspec.Struct, frozen=True):
 
 
 class Fulfil(msgspec.Struct, frozen=True):
-    """The agent hands over: `agent` is the agent's account, `commission` in units.
+    """The agent hands over: `agent` is the agent's account, `commission` in units, `changes` what
+    is committed with it.
 
     Answered with (payment, Recorded) or a Refusal; the payment alone when it was not waiting.
     """
 
     agent: AccountKey
     commission: int = 0
+    changes: tuple[Any, ...] = ()
     ticket: Ticket | None = None
     outcome: Callable[[Payment, Recorded], bytes] | None = None
 

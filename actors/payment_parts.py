@@ -98,7 +98,8 @@ class Parts:
         """What its receipt lists (CASH-C47)."""
         kind = "AGENT_FEE" if payment.kind is Kind.AGENT_WITHDRAWAL else "PLATFORM_FEE"
         # The partner's fee on a deposit is ours to pay, in USD, whatever was credited (CASH-C22).
-        currency = "USD" if payment.kind in COLLECTIONS else payment.asset
+        theirs = payment.kind in COLLECTIONS or payment.kind is Kind.BANK_DEPOSIT
+        currency = "USD" if theirs else payment.asset
         platform = (Fee(kind, payment.fee, currency),) if payment.fee else ()
         network = payment.network_fee
         return platform + ((Fee("NETWORK_FEE", network, payment.asset),) if network else ())
@@ -115,6 +116,8 @@ def label(payment: Payment) -> str:
             return f"Deposit fulfillment via agent {payment.agent}"
         case Kind.AGENT_WITHDRAWAL:
             return f"Cash withdrawal via agent {payment.agent}"
+        case Kind.BANK_DEPOSIT:
+            return f"Bank deposit {payment.ref}"
         case Kind.CRYPTO_DEPOSIT:
             return f"{payment.asset} deposit"
         case Kind.CRYPTO_WITHDRAWAL | Kind.TOKEN_SEND:
@@ -210,7 +213,7 @@ def completed_fact(payment: Payment, recorded_us: int) -> Fact | None:
 
 
 def failed_fact(payment: Payment, recorded_us: int) -> Fact | None:
-    """What is told when it has not."""
+    """What is told when it has not; nothing while an operator may still credit it."""
     if payment.kind in (Kind.PUSH, Kind.PAYOUT):
         return moved_fact(payment, recorded_us)
     if payment.kind in TOKENS:
@@ -219,6 +222,8 @@ def failed_fact(payment: Payment, recorded_us: int) -> Fact | None:
         return sent_moved(payment, recorded_us)
     status = payment.state.value
     if payment.kind in DEPOSITS:
+        if payment.state is State.UNDER_REVIEW:
+            return None
         return DepositFailed(
             ref=payment.ref, amount=payment.amount, asset=payment.asset, status=status
         )

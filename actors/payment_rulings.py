@@ -13,12 +13,13 @@ from domain.payments import (
     COLLECTIONS,
     SILENCE_US,
     TOKEN_COLLECTIONS,
+    Kind,
     Move,
     Payment,
     State,
     after,
 )
-from domain.settlement import approved, collected, expected_cash, paid_out
+from domain.settlement import approved, banked, collected, expected_cash, paid_out
 
 KIND: Final = "payment"
 
@@ -49,8 +50,8 @@ async def ruled(book: PaymentBook, now_us: int, ruling: Ruling) -> Ruled | NotRu
 
 
 async def _approve(book: PaymentBook, audit: AuditEntry) -> None:
-    """A deposit is credited with the cash that came; of a payout somebody has seen that it was
-    paid, though not its receipt."""
+    """A deposit is credited with the cash that came; of a payout, or at the bank, somebody has
+    seen that it was paid, though not its receipt."""
     payment = book.payment
     if payment.kind in TOKEN_COLLECTIONS and payment.is_open:
         # Somebody has seen that it was paid, and nobody has said its receipt yet (NXPY-C57).
@@ -67,7 +68,8 @@ async def _approve(book: PaymentBook, audit: AuditEntry) -> None:
         postings = approved(payment, credit, label(payment))
     else:
         done = book.next(State.COMPLETED, cash=expected_cash(payment), unreceipted=True)
-        postings = paid_out(payment, label(payment))
+        settled = banked if payment.kind is Kind.BANK_DEPOSIT else paid_out
+        postings = settled(payment, label(payment))
     deed = Deed(
         postings=postings,
         fact=completed_fact,

@@ -37,6 +37,7 @@ from actors.runtime.ask import Envelope
 from actors.runtime.failures import Failure
 from actors.runtime.registry import Registry
 from domain.chains.transfers import Deposit, Withdrawal
+from domain.events import Event
 from domain.ledger import Effects, Intent, Recorded, Refusal, Ticket
 from domain.payments import Payment
 
@@ -51,6 +52,7 @@ STARTED_AT_ONCE: Final = 1_000
 REVIEW_AFTER_US: Final = 3600 * US  # age at which an open payout may be decided by an operator
 
 OutcomeOf = Callable[[Payment, Recorded | None], bytes]
+EventsOf = Callable[[Payment], tuple[Event, ...]]
 
 
 class Payments:
@@ -91,18 +93,20 @@ class Payments:
         prefix: str,
         *,
         changes: tuple[Any, ...] = (),
+        events: EventsOf | None = None,
         ticket: Ticket | None = None,
         outcome: OutcomeOf | None = None,
     ) -> tuple[Payment, Recorded | None] | Refusal:
         """Record `draft` (its id, ref and callback identity are given here) and set it going.
 
         With `draft.held` the money is set aside in the same transaction, together with
-        `changes`. Answers once that is durable; the provider is asked after the answer.
+        `changes` and `events`. Answers once that is durable; the provider is asked after the
+        answer.
         """
         payment = await self._numbered(draft, prefix)
         recorded: Recorded | None = None
-        if payment.held:
-            made = await self._set_aside(payment, changes, ticket, outcome)
+        if payment.held or changes or events is not None:
+            made = await self._journal(payment, changes, events, ticket, outcome)
             if isinstance(made, Refusal):
                 return made
             payment, recorded = made
@@ -247,22 +251,28 @@ class Payments:
             callback_key=sha256(self.callback_secret(payment_id).encode()).digest(),
         )
 
-    async def _set_aside(
+    async def _journal(
         self,
         payment: Payment,
         changes: tuple[Any, ...],
+        events: EventsOf | None,
         ticket: Ticket | None,
         outcome: OutcomeOf | None,
     ) -> tuple[Payment, Recorded] | Refusal:
         made: list[Payment] = []
 
         def effects(recorded: Recorded) -> Effects:
-            final = msgspec.structs.replace(
-                payment, hold_id=recorded.journal_id, receipt=recorded.receipt
-            )
+            final = payment
+            if payment.held:
+                final = msgspec.structs.replace(
+                    payment, hold_id=recorded.journal_id, receipt=recorded.receipt
+                )
             made[:] = [final]
-            saved = outcome(final, recorded) if outcome is not None else b""
-            return Effects(changes=(PaymentCreated(final), *changes), outcome=saved)
+            return Effects(
+                events=events(final) if events is not None else (),
+                changes=(PaymentCreated(final), *changes),
+                outcome=outcome(final, recorded) if outcome is not None else b"",
+            )
 
         recorded = await self._parts.ledger.record(
             Intent(

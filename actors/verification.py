@@ -37,6 +37,7 @@ from domain.identity import (
     Reason,
     Refused,
     Surface,
+    TokenConsumed,
     token_hash,
 )
 from domain.identity.contact import mask_email, mask_tail
@@ -166,6 +167,10 @@ class Verification:
             if not good:
                 reservation.release()
         return reservation if good else Refused(Reason.INVALID_TOKEN)
+
+    async def burn(self, consumed: TokenConsumed) -> None:
+        """Spend a held token although its request was refused. Raises StoreUnavailable."""
+        await self._proofs.burn(consumed)
 
     async def _post(self, user_id: int, code: CodeReady) -> CodeSent | Refused:
         """Deliver beside the asker; what is known of it in time."""

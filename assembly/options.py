@@ -45,6 +45,12 @@ class Options:
     cashier_hosts: str = "api.safarigari.com"
     cashier_messages_per_second: int = 60
     cashier_transfer_requires_verification: bool = False
+    cashier_burn_tokens: bool = False
+    cashier_notify_agents: bool = False
+    cashier_demo_balance: int = 10_000
+    cashier_partner_minutes: int = 5
+    cashier_crypto_minutes: int = 10
+    cashier_qr_code_url: str = "https://api.qrserver.com/v1/create-qr-code/?data="
     nexuspay_hosts: str = "api.nexuspay.app"
     nexuspay_require_otp: str = ""
     nexuspay_show_float: bool = True

@@ -10,6 +10,7 @@ from assembly.core import Core
 from assembly.mpesa import mpesa
 from assembly.nexuspay import nexuspay
 from assembly.options import Options, listed
+from domain.money import UNITS_PER_WHOLE
 from protocols.cashier.register import Sessions
 from protocols.cashier.service import Cashier, Settings
 from protocols.cashier.surface import cashier_surface
@@ -66,6 +67,13 @@ def _cashier(options: Options, core: Core, sessions: Sessions) -> Surface:
         settings=Settings(
             messages_per_second=options.cashier_messages_per_second,
             transfer_requires_verification=options.cashier_transfer_requires_verification,
+            burn_tokens=options.cashier_burn_tokens,
+            notify_agents=options.cashier_notify_agents,
+            demo_balance=options.cashier_demo_balance * UNITS_PER_WHOLE,
+            partner_minutes=options.cashier_partner_minutes,
+            crypto_minutes=options.cashier_crypto_minutes,
+            qr_code_url=options.cashier_qr_code_url,
+            mpesa_largest=options.mpesa_max_amount * UNITS_PER_WHOLE,
         ),
     )
     return cashier_surface(cashier, listed(options.cashier_hosts))

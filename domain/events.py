@@ -42,12 +42,21 @@ class AgentDepositCompleted(msgspec.Struct, frozen=True, gc=False, kw_only=True,
 
 
 class DepositFailed(msgspec.Struct, frozen=True, gc=False, kw_only=True, tag=True):
-    """A deposit ended without money: failed, expired or under review (CASH-C41)."""
+    """A deposit ended without money: failed or expired (CASH-C41)."""
 
     ref: str
     amount: int
     asset: str
     status: str
+
+
+class DepositRequested(msgspec.Struct, frozen=True, gc=False, kw_only=True, tag=True):
+    """Somebody will bring an agent cash (CASH-C37)."""
+
+    ref: str
+    from_user: int
+    amount: int
+    asset: str
 
 
 class WithdrawalCompleted(msgspec.Struct, frozen=True, gc=False, kw_only=True, tag=True):
@@ -136,6 +145,7 @@ Fact = (
     | DepositCompleted
     | AgentDepositCompleted
     | DepositFailed
+    | DepositRequested
     | WithdrawalCompleted
     | WithdrawalFailed
     | TransactionMoved

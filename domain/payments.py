@@ -18,6 +18,7 @@ class Kind(StrEnum):
 
     PARTNER_DEPOSIT = "partner_deposit"  # push to the payer's handset, credited in a wallet
     AGENT_DEPOSIT = "agent_deposit"  # cash to an agent, who transfers
+    BANK_DEPOSIT = "bank_deposit"  # to a bank account of ours; a person sees it arrive
     CRYPTO_DEPOSIT = "crypto_deposit"  # to an address of ours
     PARTNER_WITHDRAWAL = "partner_withdrawal"  # payout to a phone
     AGENT_WITHDRAWAL = "agent_withdrawal"  # cash from an agent
@@ -46,6 +47,7 @@ HANDOVERS: Final = frozenset({Kind.AGENT_DEPOSIT, Kind.AGENT_WITHDRAWAL})
 DEPOSITS: Final = TOKEN_COLLECTIONS | {
     Kind.PARTNER_DEPOSIT,
     Kind.AGENT_DEPOSIT,
+    Kind.BANK_DEPOSIT,
     Kind.CRYPTO_DEPOSIT,
     Kind.PUSH,
 }
@@ -165,6 +167,12 @@ _WAITING: Final = {
     (State.WAITING, Move.CANCEL): State.CANCELLED,
     (State.WAITING, Move.EXPIRE): State.EXPIRED,
 }
+_BANK: Final = {
+    (State.WAITING, Move.APPROVE): State.COMPLETED,
+    (State.WAITING, Move.REJECT): State.FAILED,
+    (State.WAITING, Move.CANCEL): State.CANCELLED,
+    (State.WAITING, Move.EXPIRE): State.EXPIRED,
+}
 _CASH_PAYOUT: Final = {
     (State.WAITING, Move.PAID): State.COMPLETED,
     (State.WAITING, Move.EXPIRE): State.EXPIRED,
@@ -172,6 +180,7 @@ _CASH_PAYOUT: Final = {
 _TABLES: Final = {
     Kind.PARTNER_DEPOSIT: _COLLECTION,
     Kind.AGENT_DEPOSIT: _WAITING,
+    Kind.BANK_DEPOSIT: _BANK,
     Kind.CRYPTO_DEPOSIT: _WAITING,
     Kind.PARTNER_WITHDRAWAL: _PAYOUT,
     Kind.AGENT_WITHDRAWAL: _CASH_PAYOUT,

@@ -10,7 +10,7 @@ from domain.chain_settlement import paid_on_chain, sent_on_chain
 from domain.ledger import SUSPENSE, AccountKey, Posting, SystemPurpose, system
 from domain.money import UNITS_PER_WHOLE
 from domain.nexuspay import token_settlement
-from domain.payments import CHAIN_PAYOUTS, COLLECTIONS, TOKENS, Payment
+from domain.payments import CHAIN_PAYOUTS, COLLECTIONS, TOKENS, Kind, Payment
 
 WHOLE: Final = UNITS_PER_WHOLE
 
@@ -52,16 +52,7 @@ def collected(payment: Payment, label: str) -> tuple[Posting, ...]:
                 "Rounding",
             )
         )
-    if payment.fee:
-        postings.append(
-            Posting(
-                system("USD", SystemPurpose.COST_OF_FLOAT),
-                system("USD", SystemPurpose.PARTNER_PAYABLE),
-                payment.fee,
-                "Partner fee",
-            )
-        )
-    return tuple(postings)
+    return (*postings, *_partners_fee(payment))
 
 
 def _floated(asset: str, amount: int) -> Posting:
@@ -73,12 +64,37 @@ def _floated(asset: str, amount: int) -> Posting:
     )
 
 
+def banked(payment: Payment, label: str) -> tuple[Posting, ...]:
+    """A bank transfer arrived, cents and all; else as `collected`."""
+    local = payment.local_asset
+    bank, position = (
+        system(local, purpose) for purpose in (SystemPurpose.BANK_FLOAT, SystemPurpose.FX_POSITION)
+    )
+    credited = system(payment.asset, SystemPurpose.FX_POSITION)
+    postings = (
+        Posting(bank, position, payment.local_amount, "Float"),
+        Posting(credited, payment.account, payment.amount, label),
+    )
+    return (*postings, *_partners_fee(payment))
+
+
+def _partners_fee(payment: Payment) -> tuple[Posting, ...]:
+    """What the partner takes of a deposit is a cost of ours (CASH-C22)."""
+    if not payment.fee:
+        return ()
+    cost = system("USD", SystemPurpose.COST_OF_FLOAT)
+    payable = system("USD", SystemPurpose.PARTNER_PAYABLE)
+    return (Posting(cost, payable, payment.fee, "Partner fee"),)
+
+
 def expected_cash(payment: Payment) -> int:
     """Units of the local currency that change hands outside when all goes as recorded."""
     if payment.kind in COLLECTIONS:
         return whole_up(payment.local_amount)
     if payment.kind in CHAIN_PAYOUTS:
         return sent_on_chain(payment)
+    if payment.kind is Kind.BANK_DEPOSIT:
+        return payment.local_amount
     return whole_down(payment.local_amount)
 
 

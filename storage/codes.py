@@ -96,6 +96,11 @@ class Codes:
             for sql in _PURGE:
                 await self._pool.execute(sql, (Int8(now_us - REMEMBERED_US),))
 
+    async def burn(self, consumed: TokenConsumed) -> None:
+        """Spend a token on nothing."""
+        with store_errors():
+            await self._pool.execute(SPEND, (Int8(consumed.used_at_us), consumed.token_hash))
+
     async def unspent(self, user_id: int, token_hash: bytes) -> VerificationToken | None:
         """This person's token, expired or not, unless it was spent."""
         with store_errors():

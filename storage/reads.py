@@ -4,7 +4,7 @@ The index of `entries` is (account_id, recorded_us, sequence); sequences of an a
 gaps, so counting lines needs only the first and the last of a period.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Final
 
 import msgspec
@@ -45,16 +45,18 @@ SELECT (SELECT sequence FROM entries WHERE account_id = %(id)s AND recorded_us >
 """
 _JOURNALS: Final = """
 SELECT j.id, j.kind, j.description, j.recorded_us, j.fees, j.entry_count,
-       j.initiator = %(owner)s OR COALESCE(a.owner_id = %(owner)s, false)
+       j.initiator = %(owner)s, COALESCE(a.owner_id = %(owner)s, false), a.owner_id = %(owner)s
+       AND a.purpose = 'WALLET' AND a.chain = '' AND a.provider = '' AND a.asset = ANY(%(assets)s)
 FROM journals j LEFT JOIN holds h ON h.id = j.id LEFT JOIN accounts a ON a.id = h.account_id
 WHERE j.receipt = %(receipt)s ORDER BY j.id
 """
 _LEGS: Final = """
-SELECT e.journal_id, a.number, a.asset, e.amount::text, e.balance_after::text, e.description
+SELECT e.journal_id, a.number, a.asset, e.amount::text, e.balance_after::text, e.description,
+       a.purpose = 'WALLET' AND a.chain = '' AND a.provider = '' AND a.asset = ANY(%s)
 FROM journals j
 JOIN entries e ON e.id BETWEEN j.first_entry AND j.first_entry + j.entry_count - 1
 JOIN accounts a ON a.id = e.account_id
-WHERE j.receipt = %s AND a.owner_id = %s AND a.purpose = 'WALLET'
+WHERE j.receipt = %s AND a.owner_id = %s
 ORDER BY e.id
 """
 _fees = msgspec.json.Decoder(tuple[Fee, ...]).decode
@@ -102,18 +104,21 @@ class PostgresLedgerReads:
         first, last = row if row is not None else (None, None)
         return max(0, last - first + 1) if first is not None and last is not None else 0
 
-    async def receipt(self, receipt: int, owner_id: int) -> Receipt | None:
-        """The journals under `receipt` and the wallet lines of `owner_id`; None: no such."""
-        params = {"receipt": Int8(receipt), "owner": Int8(owner_id)}
+    async def receipt(self, receipt: int, owner_id: int, assets: Collection[str]) -> Receipt | None:
+        """The journals under `receipt` and lines of `owner_id` in them; None: no such."""
+        wanted = list(assets)
+        params = {"receipt": Int8(receipt), "owner": Int8(owner_id), "assets": wanted}
         with store_errors():
             journals = await self._pool.fetch(_JOURNALS, params)
             if not journals:
                 return None
-            legs = await self._pool.fetch(_LEGS, [Int8(receipt), Int8(owner_id)])
+            legs = await self._pool.fetch(_LEGS, [wanted, Int8(receipt), Int8(owner_id)])
+        here = tuple(_leg(row) for row in legs if row[6])
         return Receipt(
             tuple(_journal(row) for row in journals),
-            tuple(_leg(row) for row in legs),
-            bool(legs) or any(row[6] for row in journals),
+            here,
+            party=bool(legs) or any(row[6] or row[7] for row in journals),
+            shown=bool(here) or any(row[8] for row in journals),
         )
 
 
@@ -129,5 +134,5 @@ def _journal(row: Row) -> ReceiptJournal:
 
 
 def _leg(row: Row) -> Leg:
-    journal, number, asset, amount, balance, description = row
+    journal, number, asset, amount, balance, description = row[:6]
     return Leg(journal, number, asset, int(amount), int(balance), description)

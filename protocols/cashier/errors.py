@@ -47,6 +47,7 @@ class Problem(StrEnum):
     INTERNAL = "internal server error"
 
     TOO_PRECISE = "amount has too many decimal places"
+    TOO_LARGE = "amount exceeds the M-Pesa limit"
     TOO_SMALL = "amount too small to cover fees"
     ONLY_AGENTS_WITHDRAW = "only agents can fulfill withdrawals"
     WITHDRAWAL_NOT_FOUND = "withdrawal request not found"

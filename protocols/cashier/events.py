@@ -6,6 +6,7 @@ from domain.events import (
     AgentDepositCompleted,
     DepositCompleted,
     DepositFailed,
+    DepositRequested,
     Fact,
     TransferReceived,
     WithdrawalCompleted,
@@ -60,6 +61,13 @@ def _rendered(fact: Fact) -> tuple[str, Wire] | None:
             )
         case AgentDepositCompleted():
             return "deposit_completed", _by_agent(fact)
+        case DepositRequested():
+            return "deposit_request_received", wire.DepositRequested(
+                request_ref=fact.ref,
+                from_user_id=str(fact.from_user),
+                amount=amount(fact.amount),
+                currency=fact.asset,
+            )
         case DepositFailed():
             return "deposit_failed", wire.DepositCompleted(
                 request_ref=fact.ref,

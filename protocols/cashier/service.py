@@ -29,12 +29,21 @@ class Settings:
 
     `messages_per_second` is the size of a connection's bucket and what refills it (X-C20).
     `demo_balance` is the virtual balance of a DEMO account in units of USD (CASH-C17). A deposit
-    address is appended to `qr_code_url` (CASH-C59).
+    address is appended to `qr_code_url` (CASH-C59). With `notify_agents` an agent is told of
+    deposits and withdrawals waiting for them (CASH-C37); with `burn_tokens` a verification token
+    is spent when it is first presented, whatever becomes of the request (CASH-C12). Minutes are
+    those of `estimated_completion` (CASH-C63). `mpesa_largest`: units of shillings that M-Pesa
+    moves at once.
     """
 
     messages_per_second: int = 60
     transfer_requires_verification: bool = False
     demo_balance: int = units_of("10000")
+    notify_agents: bool = False
+    burn_tokens: bool = False
+    partner_minutes: int = 5
+    crypto_minutes: int = 10
+    mpesa_largest: int = units_of("250000")
     qr_code_url: str = "https://api.qrserver.com/v1/create-qr-code/?data="
 
 

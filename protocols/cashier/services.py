@@ -1,6 +1,7 @@
 """Which of the three ways a deposit or withdrawal goes, and who is asked (CASH-C24, CASH-C25)."""
 
 from enum import Enum
+from typing import Final
 
 from domain.fees import CHAIN_OF, Chain
 from domain.identity import Agent
@@ -13,7 +14,8 @@ from protocols.cashier.service import Cashier
 from protocols.cashier.wire.payments import AgentRef, PartnerRef
 from protocols.cashier.wire.requests import DepositRequest, WithdrawRequest
 
-_PARTNER_SERVICES = ("mpesa", "bank_transfer")
+MPESA: Final = "mpesa"
+_PARTNER_SERVICES = (MPESA, "bank_transfer")
 
 
 class Way(Enum):
@@ -44,10 +46,7 @@ def way(request: DepositRequest | WithdrawRequest) -> Way:
 
 
 def partner(cashier: Cashier, request: DepositRequest | WithdrawRequest) -> Partner:
-    """The partner the request means, in its local currency.
-
-    Only M-Pesa can be reached so far; a partner of another service is not one (CASH-C60).
-    """
+    """The partner the request means, in its local currency."""
     found = cashier.partners.choose(
         request.service or None, request.partner_id or None, request.local_currency
     )
@@ -56,8 +55,6 @@ def partner(cashier: Cashier, request: DepositRequest | WithdrawRequest) -> Part
             raise Refused(Problem.PARTNER_NOT_FOUND)
         case NoPartner.WRONG_CURRENCY:
             raise Refused(Problem.CURRENCY_NOT_SUPPORTED)
-        case Partner() if found.service != "mpesa":
-            raise Refused(Problem.PARTNER_NOT_FOUND)
         case Partner():
             return found
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Awaitable, Callable
 
-from actors.reservations import TokenReservation
 from domain.identity import Purpose, TokenConsumed
 from domain.identity import Refused as Denied
 from protocols.cashier.errors import Problem, Refused, of_reason
@@ -19,8 +18,9 @@ async def spend(
 ) -> Success:
     """Carry `request` out with a token held for it; it must commit the change it is given.
 
-    A refused request leaves the token good, a committed one has spent it. When the outcome is
-    unknown the token stays held for a while, and storage says afterwards whether it was spent.
+    A refused request leaves the token good unless tokens burn; a committed one has spent it. When
+    the outcome is unknown the token stays held for a while, and storage says afterwards whether
+    it was spent.
     """
     held = await cashier.people.verification.reserve_token(user_id, token, purpose)
     if isinstance(held, Denied):
@@ -29,12 +29,10 @@ async def spend(
         try:
             reply = await request(held.consumption())
         except Refused as refused:
-            _release(held, refused)
+            if refused.text != Problem.UNKNOWN_OUTCOME:
+                if cashier.settings.burn_tokens:
+                    await cashier.people.verification.burn(held.consumption())
+                held.release()
             raise
         held.settle()
     return reply
-
-
-def _release(held: TokenReservation, refused: Refused) -> None:
-    if refused.text != Problem.UNKNOWN_OUTCOME:
-        held.release()

@@ -4,11 +4,17 @@ from typing import Final
 
 from domain.payments import Kind, Payment, State
 
-DEPOSITS: Final = (Kind.PARTNER_DEPOSIT, Kind.AGENT_DEPOSIT, Kind.CRYPTO_DEPOSIT)
+DEPOSITS: Final = (
+    Kind.PARTNER_DEPOSIT,
+    Kind.BANK_DEPOSIT,
+    Kind.AGENT_DEPOSIT,
+    Kind.CRYPTO_DEPOSIT,
+)
 WITHDRAWALS: Final = (Kind.PARTNER_WITHDRAWAL, Kind.AGENT_WITHDRAWAL, Kind.CRYPTO_WITHDRAWAL)
 
 _WHILE_OPEN: Final = {
     Kind.PARTNER_DEPOSIT: "pending_stk_push",
+    Kind.BANK_DEPOSIT: "pending_bank_transfer",
     Kind.AGENT_DEPOSIT: "sent_to_agent",
     Kind.CRYPTO_DEPOSIT: "awaiting_deposit",
     Kind.PARTNER_WITHDRAWAL: "processing",

@@ -277,3 +277,8 @@ async def status(client: Socket, ref: str) -> str:
     """Of a deposit, in the document's word."""
     shown: str = (await client.ask("get_deposit_status", request_ref=ref))["status"]
     return shown
+
+
+async def until_status(world: World, client: Socket, ref: str, word: str) -> None:
+    """Return once the deposit has that status."""
+    await world.until(lambda: status(client, ref), lambda found: found == word)

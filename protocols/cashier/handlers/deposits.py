@@ -2,18 +2,19 @@
 
 from typing import Final
 
-from actors.clock import US
 from domain import fees
+from domain.events import DepositRequested, Event, person
 from domain.fx import receive
 from domain.identity.contact import mask_middle
 from domain.ledger import AccountKey, Recorded, receipt_code, wallet
 from domain.money import Asset, plain
+from domain.partners import Partner
 from domain.payments import SILENCE_US, Kind, Payment, State
 from protocols.cashier import checks, services
 from protocols.cashier.calls import Call
 from protocols.cashier.codec import amount, iso
 from protocols.cashier.errors import Problem, Refused, cannot_cancel
-from protocols.cashier.payments import create, unwrapped
+from protocols.cashier.payments import DAY_US, create, drafted, unwrapped
 from protocols.cashier.service import Cashier
 from protocols.cashier.services import Way
 from protocols.cashier.statuses import DEPOSITS, status
@@ -28,7 +29,8 @@ from protocols.cashier.wire.payments import (
 from protocols.cashier.wire.requests import ByReference, DepositRequest
 
 _PREFIX: Final = "DEP"
-WAIT_US: Final = 24 * 3600 * US  # for an agent or a chain (CASH-C41)
+_BANK_US: Final = 7 * DAY_US  # transfers between banks take days
+_PIN: Final = "Please enter your M-Pesa PIN to complete the deposit"
 
 
 async def deposit_request(cashier: Cashier, call: Call, request: DepositRequest) -> Success:
@@ -73,26 +75,27 @@ async def cancel_deposit(cashier: Cashier, call: Call, request: ByReference) -> 
 
 
 async def _by_partner(cashier: Cashier, call: Call, request: DepositRequest, units: int) -> Success:
-    """A push to the caller's own phone; the whole amount is credited (CASH-C22)."""
+    """A push to the caller's own phone, or a bank transfer that a person sees arrive (CASH-C60);
+    the whole amount is credited (CASH-C22)."""
     target = checks.currency(request.target_currency or "USD")
     partner = services.partner(cashier, request)
-    phone = await _phone(cashier, call.user_id)
+    pushed = partner.service == services.MPESA
+    if pushed and units > cashier.settings.mpesa_largest:
+        raise Refused(Problem.TOO_LARGE)
+    phone = await _phone(cashier, call.user_id) if pushed else ""
     account = await _open_for_credit(cashier, wallet(call.user_id, target.code))
     quote = await cashier.quote("USD", partner.currency)
     usd = receive(quote, partner.currency, units).units
     credited = await _credited(cashier, usd, target)
     if not credited:
         raise Refused(Problem.TOO_SMALL)
-    now = cashier.clock.now_us()
-    draft = Payment(
-        id=0,
-        ref="",
-        kind=Kind.PARTNER_DEPOSIT,
-        state=State.SENDING,
-        account=account,
-        user_id=call.user_id,
-        asset=target.code,
-        amount=credited,
+    draft = drafted(
+        cashier,
+        Kind.PARTNER_DEPOSIT if pushed else Kind.BANK_DEPOSIT,
+        account,
+        credited,
+        state=State.SENDING if pushed else State.WAITING,
+        wait_us=SILENCE_US if pushed else _BANK_US,
         local_asset=partner.currency,
         local_amount=units,
         usd_amount=usd,
@@ -101,8 +104,6 @@ async def _by_partner(cashier: Cashier, call: Call, request: DepositRequest, uni
         fee=fees.quote(partner.deposit, usd, "USD", None).platform,
         phone=phone,
         partner=partner.id,
-        created_us=now,
-        due_us=now + SILENCE_US,
     )
 
     def render(payment: Payment, _recorded: Recorded | None) -> Success:
@@ -114,8 +115,8 @@ async def _by_partner(cashier: Cashier, call: Call, request: DepositRequest, uni
             exchange_rate=amount(quote.rate),
             status=status(payment),
             partner=services.partner_ref(partner),
-            phone_number=mask_middle(phone),
-            instructions="Please enter your M-Pesa PIN to complete the deposit",
+            phone_number=mask_middle(phone) if pushed else None,
+            instructions=_PIN if pushed else _transfer_to(partner, units, payment.ref),
         )
         return Success(message="deposit request created", data=shown)
 
@@ -123,30 +124,21 @@ async def _by_partner(cashier: Cashier, call: Call, request: DepositRequest, uni
 
 
 async def _by_agent(cashier: Cashier, call: Call, request: DepositRequest, units: int) -> Success:
-    """Waits for the agent's transfer; nobody is told but the caller (CASH-C37)."""
+    """Waits for the agent's transfer; the agent is told only where configured (CASH-C37)."""
     asset = checks.currency(request.local_currency)
     agent = await services.agent(cashier, request.agent_id or "")
     if agent.user_id == call.user_id:
         raise Refused(Problem.TO_YOURSELF)
     account = await _open_for_credit(cashier, wallet(call.user_id, asset.code))
-    now = cashier.clock.now_us()
-    draft = Payment(
-        id=0,
-        ref="",
-        kind=Kind.AGENT_DEPOSIT,
-        state=State.WAITING,
-        account=account,
-        user_id=call.user_id,
-        asset=asset.code,
-        amount=units,
-        local_asset=asset.code,
-        local_amount=units,
+    draft = drafted(
+        cashier,
+        Kind.AGENT_DEPOSIT,
+        account,
+        units,
         usd_amount=await cashier.in_usd(asset.code, units),
         partner=agent.name,
         agent=agent.agent_id,
         agent_user=agent.user_id,
-        created_us=now,
-        due_us=now + WAIT_US,
     )
 
     def render(payment: Payment, _recorded: Recorded | None) -> Success:
@@ -160,7 +152,14 @@ async def _by_agent(cashier: Cashier, call: Call, request: DepositRequest, units
         )
         return Success(message="deposit request created", data=shown)
 
-    return await create(cashier, call, draft, _PREFIX, render)
+    def events(payment: Payment) -> tuple[Event, ...]:
+        fact = DepositRequested(
+            ref=payment.ref, from_user=call.user_id, amount=units, asset=asset.code
+        )
+        return (Event(person(agent.user_id), fact),)
+
+    told = events if cashier.settings.notify_agents else None
+    return await create(cashier, call, draft, _PREFIX, render, events=told)
 
 
 async def _by_chain(cashier: Cashier, call: Call, request: DepositRequest, units: int) -> Success:
@@ -169,23 +168,14 @@ async def _by_chain(cashier: Cashier, call: Call, request: DepositRequest, units
     chains, chain = services.chain(cashier, asset.code, Problem.NO_CRYPTO_DEPOSITS)
     account = await _open_for_credit(cashier, wallet(call.user_id, asset.code))
     address = await chains.deposit_address(call.user_id, chain)
-    now = cashier.clock.now_us()
-    draft = Payment(
-        id=0,
-        ref="",
-        kind=Kind.CRYPTO_DEPOSIT,
-        state=State.WAITING,
-        account=account,
-        user_id=call.user_id,
-        asset=asset.code,
-        amount=units,
-        local_asset=asset.code,
-        local_amount=units,
+    draft = drafted(
+        cashier,
+        Kind.CRYPTO_DEPOSIT,
+        account,
+        units,
         usd_amount=await cashier.in_usd(asset.code, units),
         address=address,
         chain=chain.value,
-        created_us=now,
-        due_us=now + WAIT_US,
     )
 
     def render(payment: Payment, _recorded: Recorded | None) -> Success:
@@ -203,6 +193,10 @@ async def _by_chain(cashier: Cashier, call: Call, request: DepositRequest, units
         return Success(message="crypto deposit address generated", data=shown)
 
     return await create(cashier, call, draft, _PREFIX, render)
+
+
+def _transfer_to(partner: Partner, units: int, ref: str) -> str:
+    return f"Transfer {plain(units, 2)} {partner.currency} to {partner.name} with reference {ref}"
 
 
 async def _own(cashier: Cashier, call: Call, ref: str) -> Payment:

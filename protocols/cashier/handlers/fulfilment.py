@@ -1,11 +1,13 @@
 """What agents do: hand over a deposit, pay out a withdrawal (CASH-C34, CASH-C38)."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import NamedTuple
+
+from msgspec.structs import replace
 
 from actors.payment_messages import Fulfil
 from domain import fees
-from domain.identity import Agent
+from domain.identity import TokenConsumed
 from domain.ledger import Recorded, Refusal, receipt_code, wallet
 from domain.payments import Kind, Payment, State
 from protocols.cashier import services
@@ -28,8 +30,11 @@ class Handover(NamedTuple):
     units: int
 
 
-async def fulfil_deposit(cashier: Cashier, call: Call, handover: Handover) -> Success:
-    """Money, commission and the deposit's status in one commit; the first of two wins."""
+async def fulfilling(
+    cashier: Cashier, call: Call, handover: Handover
+) -> Callable[..., Awaitable[Success]]:
+    """Check the handover (CASH-C34); what is returned carries it out, spending the verification
+    tokens it is given. Money, commission and status in one commit; the first of two wins."""
     ref, recipient, asset, units = handover
     agent = await services.as_agent(cashier, call.user_id)
     if agent is None:
@@ -67,10 +72,14 @@ async def fulfil_deposit(cashier: Cashier, call: Call, handover: Handover) -> Su
         )
         return Success(message="deposit fulfilled successfully", data=shown)
 
-    done = await _fulfil(cashier, call, agent, payment, commission, render)
-    if done is None:
-        raise Refused(Problem.DEPOSIT_NOT_PENDING)
-    return done
+    async def fulfil(*consumed: TokenConsumed) -> Success:
+        message = Fulfil(wallet(agent.user_id, asset), commission, changes=consumed)
+        done = await _fulfil(cashier, call, payment, message, render)
+        if done is None:
+            raise Refused(Problem.DEPOSIT_NOT_PENDING)
+        return done
+
+    return fulfil
 
 
 async def fulfill_withdrawal(cashier: Cashier, call: Call, request: ByReference) -> Success:
@@ -101,7 +110,8 @@ async def fulfill_withdrawal(cashier: Cashier, call: Call, request: ByReference)
         )
         return Success(message="withdrawal fulfilled successfully", data=shown)
 
-    reply = await _fulfil(cashier, call, agent, payment, 0, render)
+    message = Fulfil(wallet(agent.user_id, payment.asset))
+    reply = await _fulfil(cashier, call, payment, message, render)
     if reply is None:
         raise Refused(Problem.WITHDRAWAL_NOT_PENDING)
     return reply
@@ -110,9 +120,8 @@ async def fulfill_withdrawal(cashier: Cashier, call: Call, request: ByReference)
 async def _fulfil(
     cashier: Cashier,
     call: Call,
-    agent: Agent,
     payment: Payment,
-    commission: int,
+    message: Fulfil,
     render: Callable[[Payment, Recorded], Success],
 ) -> Success | None:
     """Carry it out; None when the payment was not waiting any more."""
@@ -120,10 +129,11 @@ async def _fulfil(
     def outcome(done: Payment, recorded: Recorded) -> bytes:
         return save(render(done, recorded)) if call.ticket is not None else b""
 
-    message = Fulfil(wallet(agent.user_id, payment.asset), commission, call.ticket, outcome)
+    message = replace(message, ticket=call.ticket, outcome=outcome)
     answer = await cashier.payments.fulfil(payment.id, message)
     if isinstance(answer, Refusal):
-        raise Refused(of_refusal(answer))
+        spent = answer is Refusal.CONFLICT and message.changes
+        raise Refused(Problem.VERIFICATION_INVALID if spent else of_refusal(answer))
     if isinstance(answer, Payment):
         return None
     call.journaled = call.ticket is not None

@@ -117,13 +117,16 @@ async def get_ledgers(cashier: Cashier, call: Call, request: GetLedgers) -> Succ
 
 
 async def get_transaction_by_receipt(cashier: Cashier, call: Call, request: ByReceipt) -> Success:
-    """The caller's own legs only (CASH-C47); no legs before settlement (CASH-C46)."""
+    """The caller's own legs only (CASH-C47); no legs before settlement (CASH-C46). What touched
+    no account of the cashier is no transaction of it (X-C09)."""
     number = receipt_number(request.receipt_code)
-    receipt = await cashier.reads.receipt(number, call.user_id) if number is not None else None
-    if receipt is None:
-        raise Refused(Problem.TRANSACTION_NOT_FOUND)
-    if not receipt.party:
+    receipt = None
+    if number is not None:
+        receipt = await cashier.reads.receipt(number, call.user_id, checks.CURRENCIES)
+    if receipt is not None and not receipt.party:
         raise Refused(Problem.UNAUTHORIZED)
+    if receipt is None or not receipt.shown:
+        raise Refused(Problem.TRANSACTION_NOT_FOUND)
     journal = _telling(receipt)
     transaction = Transaction(
         journal=JournalItem(

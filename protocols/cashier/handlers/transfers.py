@@ -1,5 +1,7 @@
 """Transfers from person to person (document, "Transfer Operations")."""
 
+from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Final, NamedTuple
 
 from domain.events import Event, TransferReceived, person
@@ -9,7 +11,7 @@ from protocols.cashier import checks
 from protocols.cashier.calls import Call, Recording
 from protocols.cashier.codec import amount, iso
 from protocols.cashier.errors import Problem, Refused
-from protocols.cashier.handlers.fulfilment import Handover, fulfil_deposit
+from protocols.cashier.handlers.fulfilment import Handover, fulfilling
 from protocols.cashier.service import Cashier
 from protocols.cashier.spending import spend
 from protocols.cashier.wire.base import Success
@@ -37,20 +39,19 @@ async def transfer(cashier: Cashier, call: Call, request: Transfer) -> Success:
     recipient = await _recipient(cashier, request.to_user_id)
     if recipient == call.user_id:
         raise Refused(Problem.TO_YOURSELF)
+    send: Callable[..., Awaitable[Success]]
     if request.deposit_request_ref:
         handover = Handover(request.deposit_request_ref, recipient, asset.code, units)
-        return await fulfil_deposit(cashier, call, handover)
-    order = _Order(call.user_id, recipient, asset.code, units, request.description or "")
+        send = await fulfilling(cashier, call, handover)
+    else:
+        order = _Order(call.user_id, recipient, asset.code, units, request.description or "")
+        send = partial(_send, cashier, call, order)
     token = request.verification_token
-    if not token:
-        if cashier.settings.transfer_requires_verification:
-            raise Refused(Problem.VERIFICATION_MISSING)
-        return await _send(cashier, call, order)
-
-    async def send(consumed: TokenConsumed) -> Success:
-        return await _send(cashier, call, order, (consumed,))
-
-    return await spend(cashier, call.user_id, token, Purpose.TRANSFER, send)
+    if token:
+        return await spend(cashier, call.user_id, token, Purpose.TRANSFER, send)
+    if cashier.settings.transfer_requires_verification:
+        raise Refused(Problem.VERIFICATION_MISSING)
+    return await send()
 
 
 async def _recipient(cashier: Cashier, to_user_id: str) -> int:
@@ -62,9 +63,7 @@ async def _recipient(cashier: Cashier, to_user_id: str) -> int:
     return user_id
 
 
-async def _send(
-    cashier: Cashier, call: Call, order: _Order, changes: tuple[TokenConsumed, ...] = ()
-) -> Success:
+async def _send(cashier: Cashier, call: Call, order: _Order, *consumed: TokenConsumed) -> Success:
     """Both sides in one journal; the credit opens the recipient's account (CASH-C31)."""
     source, target = wallet(order.sender, order.asset), wallet(order.recipient, order.asset)
 
@@ -95,8 +94,8 @@ async def _send(
         )
         return (Event(person(order.recipient), fact),)
 
-    on_conflict = Problem.VERIFICATION_INVALID if changes else Problem.CONFLICT
-    recording = Recording(call, render, events, changes, on_conflict)
+    on_conflict = Problem.VERIFICATION_INVALID if consumed else Problem.CONFLICT
+    recording = Recording(call, render, events, consumed, on_conflict)
     text = order.description or "Transfer"
     intent = Intent(
         kind="TRANSFER",

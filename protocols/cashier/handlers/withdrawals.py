@@ -1,7 +1,9 @@
 """Withdrawals by partner, agent and chain (document, "Withdrawal Operations")."""
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
+
+from msgspec.structs import replace
 
 from actors.clock import US
 from domain import fees
@@ -18,8 +20,7 @@ from protocols.cashier import checks, services
 from protocols.cashier.calls import Call
 from protocols.cashier.codec import amount, iso
 from protocols.cashier.errors import Problem, Refused
-from protocols.cashier.handlers.deposits import WAIT_US
-from protocols.cashier.payments import Render, create
+from protocols.cashier.payments import Render, create, drafted
 from protocols.cashier.service import Cashier
 from protocols.cashier.services import Way
 from protocols.cashier.spending import spend
@@ -33,8 +34,6 @@ from protocols.cashier.wire.payments import (
 from protocols.cashier.wire.requests import WithdrawRequest
 
 _PREFIX: Final = "WTH"
-_PARTNER_US: Final = 5 * 60 * US  # CASH-C63
-_CRYPTO_US: Final = 10 * 60 * US
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +101,8 @@ async def _destination(
     match services.way(request):
         case Way.PARTNER:
             partner = services.partner(cashier, request)
+            if partner.service != services.MPESA:
+                raise Refused(Problem.PARTNER_NOT_FOUND)  # banks only take deposits (CASH-C60)
             phone = checks.mpesa_phone(text)
             if phone is None:
                 raise Refused(Problem.INVALID_DESTINATION)
@@ -129,17 +130,15 @@ async def _to_partner(
     local = receive(quote, "USD", units).units
     if not whole_down(local):
         raise Refused(Problem.TOO_SMALL)  # the partner pays whole units of its currency
+    if local > cashier.settings.mpesa_largest:
+        raise Refused(Problem.TOO_LARGE)
     fee = fees.quote(partner.withdrawal, units, order.asset.code, None).platform
-    now = cashier.clock.now_us()
-    draft = Payment(
-        id=0,
-        ref="",
-        kind=Kind.PARTNER_WITHDRAWAL,
+    draft = _drafted(
+        cashier,
+        Kind.PARTNER_WITHDRAWAL,
+        order,
         state=State.SENDING,
-        account=wallet(order.user_id, order.asset.code),
-        user_id=order.user_id,
-        asset=order.asset.code,
-        amount=units,
+        wait_us=SILENCE_US,
         local_asset=partner.currency,
         local_amount=local,
         usd_amount=units,
@@ -149,9 +148,6 @@ async def _to_partner(
         held=units + fee,
         phone=order.phone,
         partner=partner.id,
-        created_us=now,
-        consented_us=now,
-        due_us=now + SILENCE_US,
     )
 
     def render(payment: Payment, recorded: Recorded | None) -> Success:
@@ -167,7 +163,7 @@ async def _to_partner(
             destination=mask_middle(order.phone),
             partner=services.partner_ref(partner),
             status=status(payment),
-            estimated_completion=iso(now + _PARTNER_US),
+            estimated_completion=_expected(payment, cashier.settings.partner_minutes),
             balance_after=balance,
             sequence=sequence,
         )
@@ -182,27 +178,16 @@ async def _to_agent(
     """Held until the agent has paid the cash out; the fee is the agent's, on top (CASH-C38)."""
     agent, asset, units = order.agent, order.asset.code, order.units
     fee = fees.quote(fees.agent(agent.commission_bp), units, asset, None).platform
-    now = cashier.clock.now_us()
-    draft = Payment(
-        id=0,
-        ref="",
-        kind=Kind.AGENT_WITHDRAWAL,
-        state=State.WAITING,
-        account=wallet(order.user_id, asset),
-        user_id=order.user_id,
-        asset=asset,
-        amount=units,
-        local_asset=asset,
-        local_amount=units,
+    draft = _drafted(
+        cashier,
+        Kind.AGENT_WITHDRAWAL,
+        order,
         usd_amount=await cashier.in_usd(asset, units),
         fee=fee,
         held=units + fee,
         partner=agent.name,
         agent=agent.agent_id,
         agent_user=agent.user_id,
-        created_us=now,
-        consented_us=now,
-        due_us=now + WAIT_US,
     )
 
     def render(payment: Payment, recorded: Recorded | None) -> Success:
@@ -234,17 +219,12 @@ async def _to_chain(
     charged = fees.quote(fees.CRYPTO_WITHDRAWAL, units, asset, usd, network)
     if charged.total >= units:
         raise Refused(Problem.TOO_SMALL)
-    now = cashier.clock.now_us()
-    draft = Payment(
-        id=0,
-        ref="",
-        kind=Kind.CRYPTO_WITHDRAWAL,
+    draft = _drafted(
+        cashier,
+        Kind.CRYPTO_WITHDRAWAL,
+        order,
         state=State.SENDING,
-        account=wallet(order.user_id, asset),
-        user_id=order.user_id,
-        asset=asset,
-        amount=units,
-        local_asset=asset,
+        wait_us=SILENCE_US,
         local_amount=units - charged.total,
         usd_amount=await cashier.in_usd(asset, units),
         fee=charged.platform,
@@ -252,9 +232,6 @@ async def _to_chain(
         held=units,
         address=order.address,
         chain=chain.value,
-        created_us=now,
-        consented_us=now,
-        due_us=now + SILENCE_US,
     )
 
     def render(payment: Payment, recorded: Recorded | None) -> Success:
@@ -272,13 +249,25 @@ async def _to_chain(
             amount_to_receive=amount(units - charged.total),
             status=status(payment),
             tx_hash=None,
-            estimated_completion=iso(now + _CRYPTO_US),
+            estimated_completion=_expected(payment, cashier.settings.crypto_minutes),
             balance_after=balance,
             sequence=sequence,
         )
         return Success(message="crypto withdrawal initiated", data=shown)
 
     return await _create(cashier, call, draft, render, consumed)
+
+
+def _drafted(cashier: Cashier, kind: Kind, order: _Order, **members: Any) -> Payment:
+    """What was ordered, with the consent's time (CASH-C27)."""
+    account = wallet(order.user_id, order.asset.code)
+    draft = drafted(cashier, kind, account, order.units, **members)
+    return replace(draft, consented_us=draft.created_us)
+
+
+def _expected(payment: Payment, minutes: int) -> str:
+    """When it should be over (CASH-C63)."""
+    return iso(payment.created_us + minutes * 60 * US)
 
 
 def _after(payment: Payment, recorded: Recorded | None) -> tuple[Amount, int]:

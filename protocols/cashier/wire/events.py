@@ -21,6 +21,15 @@ class DepositCompleted(Wire, frozen=True, kw_only=True):
     completed_at: str | None
 
 
+class DepositRequested(Wire, frozen=True, kw_only=True):
+    """The additive `deposit_request_received`, to an agent (CASH-C37)."""
+
+    request_ref: str
+    from_user_id: str
+    amount: Amount
+    currency: str
+
+
 class AgentDepositCompleted(Wire, frozen=True, kw_only=True):
     """`deposit_completed`, agent: told apart by `is_deposit` (CASH-C36)."""
 

@@ -48,7 +48,7 @@ class AgentRef(Wire, frozen=True, kw_only=True):
 
 
 class PartnerDeposit(Wire, frozen=True, kw_only=True):
-    """`deposit_request`, partner."""
+    """`deposit_request`, partner; a bank asks no phone (CASH-C60)."""
 
     request_ref: str
     amount_local: Amount
@@ -57,7 +57,7 @@ class PartnerDeposit(Wire, frozen=True, kw_only=True):
     exchange_rate: Amount
     status: str
     partner: PartnerRef
-    phone_number: str
+    phone_number: str | None
     instructions: str
 
 

@@ -166,6 +166,10 @@ class MemoryProofs:
         await self.disk.touch()
         self.disk.purged_at = now_us
 
+    async def burn(self, consumed):
+        await self.disk.touch()
+        self.spend(consumed)
+
     def spend(self, consumed):
         """What the journal does in its transaction; True when exactly one row changed."""
         fresh = consumed.token_hash in self.disk.tokens and (

@@ -1,6 +1,6 @@
 """What the cashier's tests have instead of a database and a market."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -115,7 +115,7 @@ class Books:
         await trio.lowlevel.checkpoint()
         return len(self._of(account_id, start_us, end_us))
 
-    async def receipt(self, receipt: int, owner_id: int) -> Receipt | None:
+    async def receipt(self, receipt: int, owner_id: int, assets: Collection[str]) -> Receipt | None:
         self._check()
         await trio.lowlevel.checkpoint()
         rows = [row for row in self.journals if row[2] == receipt]
@@ -126,7 +126,7 @@ class Books:
         legs = tuple(
             Leg(e[1], mine[e[2]].number, e[3], e[5], e[6], e[7])
             for e in self.entries
-            if e[1] in ids and e[2] in mine
+            if e[1] in ids and e[2] in mine and e[3] in assets
         )
         journals = tuple(
             ReceiptJournal(
@@ -140,7 +140,8 @@ class Books:
             for row in rows
         )
         held = any(self.holds.get(id_) in mine for id_ in ids)
-        return Receipt(journals, legs, bool(legs) or held or any(r[3] == owner_id for r in rows))
+        party = bool(legs) or held or any(r[3] == owner_id for r in rows)
+        return Receipt(journals, legs, party, shown=bool(legs) or held)
 
     # actors.idempotency.OutcomeStore
 

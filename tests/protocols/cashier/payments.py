@@ -6,6 +6,7 @@ from typing import Any
 
 import trio
 
+from actors.audit import AuditEntry
 from actors.payment_store import AlertRaised, PaymentCreated, PaymentMoved, ReceiptBooked
 from actors.rails import PushAccepted, TransferAccepted
 from domain.fees import Chain
@@ -22,6 +23,7 @@ class MemoryPayments:
     counters: dict[tuple[str, str], int] = field(default_factory=dict)
     receipts: dict[str, int] = field(default_factory=dict)
     alerts: list[tuple[str, str]] = field(default_factory=list)
+    audits: list[AuditEntry] = field(default_factory=list)
     ids: int = 0
 
     async def next_id(self) -> int:
@@ -42,8 +44,13 @@ class MemoryPayments:
         await trio.lowlevel.checkpoint()
         return self.write(PaymentMoved(payment))
 
-    def write(self, change: PaymentCreated | PaymentMoved | ReceiptBooked | AlertRaised) -> bool:
+    def write(
+        self, change: PaymentCreated | PaymentMoved | ReceiptBooked | AlertRaised | AuditEntry
+    ) -> bool:
         """What the journal's transaction does; whether exactly one row changed."""
+        if isinstance(change, AuditEntry):
+            self.audits.append(change)
+            return True
         if isinstance(change, AlertRaised):
             self.alerts.append((change.kind, change.ref))
             return True

@@ -134,6 +134,60 @@ async def test_two_racing_fulfilments_hand_over_once(house: House) -> None:
     assert house.balance(USER) == units_of("100")
 
 
+async def test_a_token_sent_with_a_fulfilment_is_checked_and_spent(house: House) -> None:
+    """CASH-C30, CASH-C34: after the deposit's own rules, before the agent's balance."""
+    await house.credit(AGENT, "500")
+    user, agent = await house.connect(), await house.connect(AGENT)
+    ref = (await user.ask("deposit_request", **CASH))["request_ref"]
+    request = {
+        "to_user_id": "12345",
+        "amount": 100,
+        "currency": "USD",
+        "deposit_request_ref": ref,
+        "verification_token": await house.token(AGENT, "withdrawal"),
+    }
+    invalid = "invalid or expired verification token"
+    assert await agent.refused("transfer", **request) == invalid
+    text = await agent.refused("transfer", **{**request, "amount": 99})
+    assert text == "amount does not match deposit request"
+    request["verification_token"] = token = await house.token(AGENT, "transfer")
+    await agent.ask("transfer", **request)
+    sent = {"to_user_id": "12345", "amount": 1, "currency": "USD", "verification_token": token}
+    assert await agent.refused("transfer", **sent) == invalid
+
+
+async def test_where_transfers_need_a_token_fulfilments_do_too(house: House) -> None:
+    house.with_settings(transfer_requires_verification=True)
+    await house.credit(AGENT, "500")
+    user, agent = await house.connect(), await house.connect(AGENT)
+    ref = (await user.ask("deposit_request", **CASH))["request_ref"]
+    request = {"to_user_id": "12345", "amount": 100, "currency": "USD", "deposit_request_ref": ref}
+    assert await agent.refused("transfer", **request) == "verification token is required"
+
+
+async def test_an_agent_is_told_of_a_deposit_only_where_configured(house: House) -> None:
+    """CASH-C37."""
+    user, agent = await house.connect(), await house.connect(AGENT)
+    agent.frames()
+    await user.ask("deposit_request", **CASH)
+    assert not agent.events()
+    house.with_settings(notify_agents=True)
+    user = await house.connect()
+    made = await user.ask("deposit_request", **CASH)
+    (event,) = agent.events()
+    assert event["type"] == "deposit_request_received"
+    assert event["data"] == {
+        "request_ref": made["request_ref"],
+        "from_user_id": "12345",
+        "amount": 100,
+        "currency": "USD",
+    }
+    await house.credit(AGENT, "500")
+    request = {"to_user_id": "12345", "amount": 100, "currency": "USD"}
+    await agent.ask("transfer", **request, deposit_request_ref=made["request_ref"])
+    house.assert_balanced()
+
+
 async def test_a_repeated_fulfilment_answers_alike(house: House) -> None:
     await house.credit(AGENT, "500")
     user, agent = await house.connect(), await house.connect(AGENT)

@@ -19,7 +19,16 @@ from actors.payments import Payments
 from actors.people import Authenticated, NewPerson, People
 from actors.rails import Paid
 from domain.identity import AccessTokens, FixedCodes, Profile
-from domain.ledger import Intent, Posting, Recorded, SystemPurpose, system, wallet
+from domain.ledger import (
+    AccountKey,
+    Intent,
+    Posting,
+    Recorded,
+    SystemPurpose,
+    receipt_code,
+    system,
+    wallet,
+)
 from domain.money import units_of
 from protocols.cashier.register import Sessions
 from protocols.cashier.service import Cashier
@@ -146,6 +155,25 @@ async def test_what_was_answered_before_a_restart_is_true_after_it(dsn: str, poo
         assert balance["balance"] == 50
         peer = await server.connect(PEER, resume_from=seen)
         assert [e["data"]["amount"] for e in peer.events()[1:]] == [25]
+
+
+async def test_a_receipt_of_another_surface_is_none_here(dsn: str, pool: Pool) -> None:
+    """X-C09: the cashier shows wallets of its currencies, without a chain."""
+    async with serving(dsn, pool) as server:
+        await server.settle_in()
+        user, peer = await server.connect(USER), await server.connect(PEER)
+        codes = []
+        for key in (AccountKey(USER, "NGN"), AccountKey(USER, "USDC", chain="arbitrum")):
+            source = system(key.asset, SystemPurpose.SANDBOX_FUNDING)
+            postings = (Posting(source, key, 100_000_000),)
+            recorded = await server.cashier.ledger.record(Intent(kind="DEPOSIT", postings=postings))
+            assert isinstance(recorded, Recorded)
+            codes.append(receipt_code(recorded.receipt))
+        for code in codes:
+            text = await user.refused("get_transaction_by_receipt", receipt_code=code)
+            assert text == "transaction not found"
+            text = await peer.refused("get_transaction_by_receipt", receipt_code=code)
+            assert text == "unauthorized"
 
 
 async def test_a_withdrawal_survives_a_restart_between_hold_and_result(

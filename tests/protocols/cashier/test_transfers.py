@@ -257,6 +257,20 @@ async def test_a_token_can_be_made_mandatory(house: House) -> None:
     assert await user.ask("transfer", **GOOD, verification_token=token)
 
 
+async def test_a_refused_request_burns_its_token_only_where_configured(house: House) -> None:
+    """CASH-C12, its other choice."""
+    user = await house.connect()
+    too_much = {"to_user_id": "67890", "amount": 5, "currency": "USD"}
+    too_much["verification_token"] = await house.token(USER, "transfer")
+    for _ in range(2):
+        assert await user.refused("transfer", **too_much) == "insufficient balance"
+    house.with_settings(burn_tokens=True)
+    user = await house.connect()
+    assert await user.refused("transfer", **too_much) == "insufficient balance"
+    text = await user.refused("transfer", **too_much)
+    assert text == "invalid or expired verification token"
+
+
 async def test_a_missed_event_is_replayed_from_the_offset_seen(house: House) -> None:
     """X-C28 with its override: whole, in order, then live."""
     await house.credit(USER, "100")
