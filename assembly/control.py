@@ -60,6 +60,7 @@ def sandbox_control(
         set_rule=set_rule,
         rates=simulators.rates,
         chains=simulators.chains,
+        markets=simulators.exchanges,
         faults=faults,
         keep_clock=keep_clock,
         verify=report,

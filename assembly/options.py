@@ -105,6 +105,19 @@ class Options:
     chain_confirmations: str = ""
     chain_poll_seconds: int = 2
     chain_bump_seconds: int = 60
+    luno_base_url: str = "https://api.luno.com"
+    luno_stream_url: str = "wss://ws.luno.com"
+    luno_stream_key: str = ""
+    luno_stream_secret: str = ""
+    binance_base_url: str = "https://api.binance.com"
+    binance_stream_url: str = "wss://stream.binance.com:9443"
+    kucoin_base_url: str = "https://api.kucoin.com"
+    valr_base_url: str = "https://api.valr.com"
+    valr_stream_url: str = "wss://api.valr.com"
+    ovex_base_url: str = "https://www.ovex.io"
+    exchange_answer_seconds: int = 8
+    exchange_poll_seconds: int = 2
+    sandbox_tick_milliseconds: int = 500
     openexchangerates_app_id: str = ""
     coingecko_api_key: str = ""
 
@@ -215,6 +228,8 @@ def _check(options: Options) -> None:
         )
     if options.log_level.upper() not in _LOG_LEVELS:
         raise OptionError(f"LOG_LEVEL must be one of {', '.join(_LOG_LEVELS)}")
+    if options.sandbox_tick_milliseconds < 10:
+        raise OptionError("SANDBOX_TICK_MILLISECONDS must be at least 10")
     if options.app_port > 65535:
         raise OptionError(f"APP_PORT must be at most 65535, not {options.app_port}")
     if bool(options.tls_cert) != bool(options.tls_key):

@@ -1,7 +1,7 @@
 """Clients of everything outside, made from settings; the sandbox only brings other settings."""
 
 import secrets
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,16 +10,21 @@ import httpx
 
 from actors.assistant_model import Model
 from actors.clock import Clock
+from actors.exchanges import Exchange
 from actors.messenger import Channel
 from actors.rails import MobileMoney
 from actors.rates import RateSource
 from assembly.chains import ChainNodes, live_chains
+from assembly.exchanges import live_exchanges
 from assembly.options import Options
 from domain.payments import Payment
 from providers.africastalking import codec as africastalking
 from providers.africastalking.client import AfricasTalking
 from providers.assistant import codec as assistant
 from providers.assistant.client import ChatModel
+from providers.exchanges import exchanges
+from providers.exchanges.http import open_http as open_exchange_http
+from providers.exchanges.settings import Settings as ExchangeSettings
 from providers.mpesa.client import Mpesa
 from providers.mpesa.settings import Settings as MpesaSettings
 from providers.mpesa.transport import open_http
@@ -77,6 +82,7 @@ class OutsideSettings:
     coin_rates: tuple[rates.Source, ...]
     chains: ChainNodes
     assistant: assistant.Settings | None
+    exchanges: Mapping[str, ExchangeSettings]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,6 +93,7 @@ class Outside:
     rates: RateSource
     mpesa: MobileMoney
     callback_urls: PaymentUrls
+    exchanges: Mapping[str, Exchange]
     paybill: str  # where pushes pay into
     chains: ChainNodes
     chain_http: httpx.AsyncClient
@@ -113,6 +120,7 @@ def live_settings(options: Options) -> OutsideSettings:
         money_rates=money,
         coin_rates=(rates.coingecko(options.coingecko_api_key or None), rates.binance()),
         chains=live_chains(options),
+        exchanges=live_exchanges(options),
         assistant=configured_assistant(options),
     )
 
@@ -178,12 +186,14 @@ async def outside(settings: OutsideSettings, clock: Clock, base: str) -> AsyncIt
     async with AsyncExitStack() as stack:
         http = await stack.enter_async_context(httpx.AsyncClient(trust_env=False))
         chain_http = await stack.enter_async_context(httpx.AsyncClient(trust_env=False))
+        exchange_http = await stack.enter_async_context(open_exchange_http())
         mpesa_http = await stack.enter_async_context(open_http(settings.mpesa))
         yield Outside(
             channels=_channels(settings, http, clock),
             rates=HttpRateSource(http, settings.money_rates, settings.coin_rates, clock.now_s),
             mpesa=Mpesa(settings.mpesa, mpesa_http, clock),
             callback_urls=PaymentUrls(base),
+            exchanges=exchanges(settings.exchanges, exchange_http, clock),
             paybill=settings.mpesa.collect_shortcode,
             chains=settings.chains,
             chain_http=chain_http,

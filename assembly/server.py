@@ -90,7 +90,13 @@ async def _simulators(stack: AsyncExitStack, options: Options, clock: Clock) -> 
     if not options.is_sandbox:
         return None
     folder = options.data_path / "sandbox"
-    opened = simulators(folder, clock, recognised(options), confirmations(options))
+    opened = simulators(
+        folder,
+        clock,
+        recognised(options),
+        confirmations(options),
+        options.sandbox_tick_milliseconds / 1000,
+    )
     return await stack.enter_async_context(opened)
 
 

@@ -12,6 +12,7 @@ import trio
 
 from actors.clock import Clock
 from assembly.chains import ChainNodes
+from assembly.exchanges import SimulatedExchanges, simulated_exchanges
 from assembly.outside import OutsideSettings
 from domain.chains.addresses import tron_address
 from domain.chains.table import CHAINS, EVM_CHAINS
@@ -22,6 +23,7 @@ from providers.rates import codec as rates
 from providers.sandbox import assistant, mail, sms, whatsapp
 from providers.sandbox.chains.executed import OUTSIDER_ACCOUNT
 from providers.sandbox.chains.simulator import ChainSimulators
+from providers.sandbox.exchanges.pace import TICK_SECONDS
 from providers.sandbox.fault import Fault
 from providers.sandbox.mpesa.simulator import MpesaSimulator
 from providers.sandbox.mpesa.store import FileStore
@@ -45,6 +47,7 @@ class Simulators:
     mpesa: MpesaSimulator
     rates: RateServer
     chains: ChainSimulators
+    exchanges: SimulatedExchanges
     faults: dict[str, Fault]
 
 
@@ -54,10 +57,11 @@ async def simulators(
     clock: Clock,
     trust: ssl.SSLContext | bool = True,
     confirmations: Mapping[str, int] | None = None,
+    tick_seconds: float = TICK_SECONDS,
 ) -> AsyncIterator[Simulators]:
     """Start them all; `folder` keeps what an outside system would remember, and `trust` verifies
     the server that callbacks go to."""
-    kinds = ("mpesa", "mail", "sms", "chain", "assistant")
+    kinds = ("mpesa", "mail", "sms", "chain", "assistant", "exchange")
     faults = {name: Fault(clock.now_us) for name in kinds}
     outbox = Outbox(clock.now_us)
     mpesa = MpesaSimulator(FileStore(folder / "mpesa"), faults["mpesa"], trust=trust)
@@ -74,6 +78,9 @@ async def simulators(
         chain_port: int = await nursery.start(chains.serve)
         model_server = assistant.AssistantServer(faults["assistant"])
         model_port: int = await nursery.start(model_server.serve)
+        markets = await simulated_exchanges(
+            nursery, folder / "exchanges", clock, faults["exchange"], tick_seconds
+        )
         rates_url = f"http://{_LOOPBACK}:{rates_port}"
         yield Simulators(
             settings=OutsideSettings(
@@ -104,11 +111,13 @@ async def simulators(
                     model=assistant.MODEL,
                     api_key=assistant.API_KEY,
                 ),
+                exchanges=markets.settings,
             ),
             outbox=outbox,
             mpesa=mpesa,
             rates=rate_server,
             chains=chains,
+            exchanges=markets,
             faults=faults,
         )
         nursery.cancel_scope.cancel()

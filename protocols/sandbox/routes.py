@@ -36,6 +36,7 @@ def sandbox_routes(sandbox: Sandbox) -> tuple[Route, ...]:
         Route("POST", "/sandbox/mpesa/callback", control.callback, request=wire.CallbackBody),
         Route("POST", "/sandbox/faults", control.faults, request=wire.FaultBody),
         Route("POST", "/sandbox/rates", control.rates, request=wire.RateBody),
+        Route("POST", "/sandbox/market", control.market, request=wire.MarketBody),
         Route("GET", "/sandbox/ledger", control.ledger),
         *chain_routes(sandbox.chains),
     )
@@ -144,6 +145,19 @@ class Control:
             self._sandbox.rates.set_rate(body.pair, body.rate)
         except (ValueError, InvalidOperation) as error:
             return refused(400, str(error) or "not a rate")
+        return {"ok": True}
+
+    async def market(self, _request: Request, body: wire.MarketBody) -> Any:
+        if body.price is None and body.script is None:
+            return refused(400, "price or script is missing")
+        markets = self._sandbox.markets
+        try:
+            if body.price is not None:
+                markets.set_price(body.platform, body.symbol, body.price)
+            if body.script is not None:
+                markets.play(body.platform, body.symbol, body.script)
+        except ValueError as error:
+            return refused(400, str(error))
         return {"ok": True}
 
     async def ledger(self, _request: Request) -> Any:

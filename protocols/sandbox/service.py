@@ -41,6 +41,14 @@ class ChainControl(Protocol):
     async def skip(self, chain: str, blocks: int) -> None: ...
 
 
+class MarketControl(Protocol):
+    """The simulated exchanges; ValueError says what is wrong."""
+
+    def set_price(self, platform: str, symbol: str, price: Decimal) -> None: ...
+
+    def play(self, platform: str, symbol: str, script: str) -> None: ...
+
+
 class AccountLocks(Protocol):
     """Locks an account's debits by number."""
 
@@ -65,6 +73,7 @@ class Sandbox:
     set_rule: Callable[[Mapping[str, Any]], Awaitable[None]]
     rates: RateControl
     chains: ChainControl
+    markets: MarketControl
     faults: Mapping[str, FaultSwitch]
     keep_clock: Callable[[int], Awaitable[None]]
     verify: Callable[[], Awaitable[Any]]

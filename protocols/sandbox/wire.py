@@ -115,6 +115,15 @@ class RateBody(_Body, frozen=True, kw_only=True):
     rate: Decimal
 
 
+class MarketBody(_Body, frozen=True, kw_only=True):
+    """The simulated exchange's next tick, or how it moves from here: one of the two."""
+
+    platform: str
+    symbol: str
+    price: Decimal | None = None
+    script: str | None = None
+
+
 class LedgerReport(_Body, frozen=True, kw_only=True):
     balanced: bool
     journals: int

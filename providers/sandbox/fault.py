@@ -30,6 +30,17 @@ class Fault:
             self._until_us = None if seconds is None else self._now_us() + round(seconds * 1e6)
             self._times = times
 
+    def playing(self) -> FaultKind | None:
+        """The fault that is on now; counts nothing."""
+        with self._lock:
+            expired = self._until_us is not None and self._now_us() >= self._until_us
+            return None if expired or self._times == 0 else self._kind
+
+    @property
+    def is_counted(self) -> bool:
+        """Whether it ends after a number of operations."""
+        return self._times is not None
+
     def take(self, *playable: FaultKind) -> FaultKind | None:
         """The fault to play on this operation, if it is one that can be played there; counts it."""
         with self._lock:

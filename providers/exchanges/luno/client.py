@@ -1,0 +1,179 @@
+"""Luno over HTTP and its order-book stream. Implements `actors.exchanges.Exchange`."""
+
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager
+from typing import Final
+from urllib.parse import urlencode
+
+import msgspec
+import trio
+
+from actors.clock import Clock
+from actors.exchanges import (
+    ExchangeError,
+    ExchangeRefused,
+    ExchangeUnavailable,
+    KeyCheck,
+    Keys,
+    Order,
+    OrderState,
+    OrderStatus,
+    Side,
+    SymbolRules,
+    Tick,
+)
+from providers.exchanges.feed import StreamLost, Tell, live, polled
+from providers.exchanges.http import Http, Read, converted, decoded
+from providers.exchanges.kept import Rules, opened
+from providers.exchanges.luno import codec, wire
+from providers.exchanges.numbers import read_units
+from providers.exchanges.settings import Settings
+from providers.exchanges.sockets import open_socket
+
+PLATFORM: Final = "luno"
+
+
+class Luno:
+    """Safe to share between tasks."""
+
+    def __init__(self, settings: Settings, http: Http, clock: Clock) -> None:
+        self._settings = settings
+        self._http = http
+        self._clock = clock
+        self._rules = Rules(self._fetch_rules)
+
+    @property
+    def platform(self) -> str:
+        return PLATFORM
+
+    async def check(self, keys: Keys) -> KeyCheck:
+        """See `Exchange.check`. Luno does not tell what a key may do."""
+        began = trio.current_time()
+        try:
+            await self.balances(keys)
+            valid = True
+        except ExchangeRefused:
+            valid = False
+        return KeyCheck(valid=valid, latency_ms=round((trio.current_time() - began) * 1000))
+
+    async def balances(self, keys: Keys) -> dict[str, int]:
+        """See `Exchange.balances`."""
+        read = await self._get(wire.BALANCE_PATH, codec.BALANCES, keys)
+        return converted(codec.balances, read)
+
+    async def rules(self, symbol: str) -> SymbolRules:
+        """See `Exchange.rules`. Fees are those of a new customer: Luno tells others by key."""
+        return await self._rules.of(symbol)
+
+    async def place(self, keys: Keys, order: Order) -> OrderState:
+        """See `Exchange.place`. A market buy spends what `amount` costs at the ask it is sent
+        at, so that `filled` may differ from `amount`."""
+        if order.price is not None:
+            path, fields = wire.LIMIT_ORDER_PATH, codec.limit_fields(order, order.price)
+        else:
+            ask = await self._ask(order.symbol) if order.side is Side.BUY else 0
+            path, fields = wire.MARKET_ORDER_PATH, codec.market_fields(order, ask)
+        headers, body = codec.form(keys, **fields)
+        answer = await self._http.change("POST", path, headers=headers, body=body)
+        exchange_id = ""
+        if answer.status == 200:
+            exchange_id = decoded(answer.body, codec.PLACED, changes=True).order_id
+        elif answer.status != 409:  # it has this client order id: what we asked for is done
+            raise codec.refusal(answer)
+        try:
+            placed = await self.order(keys, order.symbol, order.client_order_id)
+        except ExchangeError:
+            placed = None
+        return placed or opened(order, exchange_id)
+
+    async def order(self, keys: Keys, symbol: str, client_order_id: str) -> OrderState | None:
+        """See `Exchange.order`."""
+        target = f"{wire.ORDER_PATH}?{urlencode({'client_order_id': client_order_id})}"
+        answer = await self._http.read("GET", target, headers=codec.authorization(keys))
+        if codec.is_unknown_order(answer):
+            return None
+        if answer.status != 200:
+            raise codec.refusal(answer)
+        return converted(lambda read: codec.state(read, symbol), decoded(answer.body, codec.ORDER))
+
+    async def cancel(self, keys: Keys, symbol: str, client_order_id: str) -> OrderState:
+        """See `Exchange.cancel`."""
+        before = await self.order(keys, symbol, client_order_id)
+        if before is None:
+            raise ExchangeRefused("unknown order")
+        if before.status is not OrderStatus.OPEN:
+            return before
+        headers, body = codec.form(keys, order_id=before.exchange_order_id)
+        answer = await self._http.change("POST", wire.STOP_ORDER_PATH, headers=headers, body=body)
+        after = await self.order(keys, symbol, client_order_id)
+        # Refused because it has just ended: its state says how.
+        if answer.status != 200 and (after is None or after.status is OrderStatus.OPEN):
+            raise codec.refusal(answer)
+        return after or before
+
+    async def price(self, symbol: str) -> Tick:
+        """See `Exchange.price`."""
+        ticker = await self._ticker(symbol)
+        return Tick(
+            platform=PLATFORM,
+            symbol=symbol,
+            price=converted(read_units, ticker.last_trade),
+            at_us=self._clock.now_us(),
+            sequence=0,
+        )
+
+    def ticks(self, symbol: str) -> AbstractAsyncContextManager[AsyncIterator[Tick]]:
+        """See `Exchange.ticks`. Streamed where the operator has keys for it, else polled."""
+        session = polled(lambda: self.price(symbol), self._settings)
+        if self._settings.stream_url and self._settings.stream_keys is not None:
+            keys = self._settings.stream_keys
+
+            async def session(tell: Tell) -> None:
+                await self._stream(symbol, keys, tell)
+
+        return live(PLATFORM, symbol, self._clock, self._settings, session)
+
+    async def _stream(self, symbol: str, keys: Keys, tell: Tell) -> None:
+        url = self._settings.stream_url + wire.STREAM_PATH + codec.pair_of(symbol)
+        first = wire.StreamKeys(api_key_id=keys.api_key, api_key_secret=keys.api_secret)
+        async with open_socket(url, quiet_seconds=self._settings.quiet_seconds) as socket:
+            await socket.send(msgspec.json.encode(first).decode())
+            book = codec.Book(codec.SNAPSHOT.decode(await socket.receive()))
+            last = book.middle()
+            tell(last)
+            while True:
+                text = await socket.receive()
+                if text in {"", '""'}:  # how Luno keeps a quiet connection
+                    continue
+                if not book.apply(codec.UPDATE.decode(text)):
+                    raise StreamLost("sequence gap")
+                if book.middle() not in {0, last}:
+                    last = book.middle()
+                    tell(last)
+
+    async def _fetch_rules(self, symbol: str) -> SymbolRules:
+        target = f"{wire.MARKETS_PATH}?{urlencode({'pair': codec.pair_of(symbol)})}"
+        read = await self._get(target, codec.MARKETS)
+        for market in read.markets:
+            if market.market_id == codec.pair_of(symbol):
+                return converted(lambda found: codec.rules(symbol, found), market)
+        raise ExchangeRefused(f"unknown symbol {symbol}")
+
+    async def _ticker(self, symbol: str) -> wire.Ticker:
+        target = f"{wire.TICKER_PATH}?{urlencode({'pair': codec.pair_of(symbol)})}"
+        return await self._get(target, codec.TICKER)
+
+    async def _ask(self, symbol: str) -> int:
+        ask = converted(read_units, (await self._ticker(symbol)).ask)
+        if ask <= 0:
+            raise ExchangeUnavailable("nobody sells")
+        return ask
+
+    async def _get(
+        self, target: str, decoder: msgspec.json.Decoder[Read], keys: Keys | None = None
+    ) -> Read:
+        headers = codec.authorization(keys) if keys is not None else None
+        answer = await self._http.read("GET", target, headers=headers)
+        if answer.status != 200:
+            raise codec.refusal(answer)
+        return decoded(answer.body, decoder)

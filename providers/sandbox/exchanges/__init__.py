@@ -1,0 +1,1 @@
+"""Simulated exchanges: one engine, and per exchange its real wire format over loopback."""
