@@ -105,6 +105,8 @@ class Bot(msgspec.Struct, frozen=True, kw_only=True):
     created_us: int
     position: int = 0
     position_cost: int = 0
+    closed_trades: int = 0
+    winning_trades: int = 0
     note: str = ""
 
     @property
