@@ -242,10 +242,17 @@ class Floor:
             await self.settled()
 
     async def settled(self) -> None:
-        """Until nobody has anything left to do."""
-        for _ in range(3):
-            await trio.testing.wait_all_tasks_blocked(0.002)
-            await self.house.journal.drain()
+        """Until every bot waits for a message, and everything recorded is committed."""
+        await trio.testing.wait_all_tasks_blocked()
+        with trio.fail_after(10):
+            while self._is_busy():
+                await trio.sleep(0.001)
+                await self.house.journal.drain()
+                await trio.testing.wait_all_tasks_blocked()
+
+    def _is_busy(self) -> bool:
+        entries = self.floor._registry._entries.values()
+        return any(not (entry.quarantined or entry.mailbox.idle) for entry in entries)
 
     async def lend(self, user_id: int, text: str, asset: str = "ZAR") -> None:
         """REAL money at luno."""

@@ -6,12 +6,12 @@ from actors.bots import Denied, Reason
 from domain.events import BotAlert, BotCountChanged, BotUpdated, TradeExecuted
 from domain.ledger import AccountKey
 from domain.money import units_of
-from domain.trading.records import AlertLevel, BotStatus, RiskLevel
+from domain.trading.records import AlertLevel, BotSpec, BotStatus, RiskLevel, RiskMode
 from tests.actors.bots.house import OTHER, PRICE, USER, falling, floor_on, rising
 
 
 async def test_a_bot_trades_through_a_wave_and_its_capital_is_initial_plus_profits(dsn):
-    """FA-03 steps 2-4: created, active by itself, trades are in the ledger and told with offsets."""
+    """FA-03 steps 2-4: active by itself; trades are booked, then told with offsets."""
     async with floor_on(dsn) as floor:
         made = await floor.active()
         assert made.status is BotStatus.CREATED
@@ -133,20 +133,20 @@ async def test_what_cannot_be_a_bot_is_refused_and_costs_nothing(dsn):
     """FA-03 step 8, AMKT-C20; the order of Reason."""
     async with floor_on(dsn) as floor:
         cases = [
-            ({"platform": "nope"}, Reason.UNKNOWN_PLATFORM),
-            ({"strategy": "astrology"}, Reason.UNKNOWN_STRATEGY),
-            ({"symbol": "BTC"}, Reason.UNKNOWN_SYMBOL),
-            ({"name": "  "}, Reason.INVALID_NAME),
-            ({"name": "x" * 101}, Reason.INVALID_NAME),
-            ({"initial_capital": 0}, Reason.INVALID_CAPITAL),
-            ({"initial_capital": -5}, Reason.INVALID_CAPITAL),
-            ({"initial_capital": 1}, Reason.INVALID_CAPITAL),
+            (_spec(platform="nope"), Reason.UNKNOWN_PLATFORM),
+            (_spec(strategy="astrology"), Reason.UNKNOWN_STRATEGY),
+            (_spec(symbol="BTC"), Reason.UNKNOWN_SYMBOL),
+            (_spec(name="  "), Reason.INVALID_NAME),
+            (_spec(name="x" * 101), Reason.INVALID_NAME),
+            (_spec(initial_capital=0), Reason.INVALID_CAPITAL),
+            (_spec(initial_capital=-5), Reason.INVALID_CAPITAL),
+            (_spec(initial_capital=1), Reason.INVALID_CAPITAL),
         ]
-        for changes, reason in cases:
-            try:
-                await floor.make(**changes)
-            except AssertionError as refused:
-                assert refused.args[0].reason is reason
+        for spec, reason in cases:
+            answer = await floor.floor.create(USER, spec)
+            assert isinstance(answer, Denied)
+            assert answer.reason is reason
+        assert floor.house.journal.journals == 0
         for _ in range(5):
             await floor.make()
         refused = await floor.floor.create(USER, _spec())
@@ -218,7 +218,7 @@ async def test_the_kill_switch_stops_everybody_and_is_lifted_without_a_restart(d
 
 async def test_a_drawdown_sells_pauses_and_tells(dsn):
     async with floor_on(dsn) as floor:
-        made = await floor.active(strategy="dca", risk_mode="aggressive")
+        made = await floor.active(strategy="dca", risk_mode=RiskMode.AGGRESSIVE)
         price = PRICE
         for _ in range(10):
             await floor.play(price, every_s=3601)
@@ -230,7 +230,11 @@ async def test_a_drawdown_sells_pauses_and_tells(dsn):
         assert (await floor.floor.resume(USER, made.id)).status is BotStatus.ACTIVE
 
 
-def _spec():
-    from domain.trading.records import BotSpec
-
-    return BotSpec(name="Alpha", platform="luno", initial_capital=units_of("1000"))
+def _spec(**changes: object) -> BotSpec:
+    fields = {
+        "name": "Alpha",
+        "platform": "luno",
+        "initial_capital": units_of("1000"),
+        **changes,
+    }
+    return BotSpec(**fields)
