@@ -5,7 +5,7 @@ every stored bot, whatever its status, so that bots go on with their positions a
 process; it finds out what became of bots that crashed too often, and keeps watch over open orders.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Final, Protocol, TypeVar
 from weakref import WeakValueDictionary
@@ -51,9 +51,9 @@ A = TypeVar("A")
 
 
 class Valuation(Protocol):
-    """What an amount is worth in ZAR; implemented on the rates."""
+    """What an amount is worth in ZAR; actors.holdings.Holdings is one."""
 
-    async def zar(self, asset: str, units: int) -> int:
+    async def in_rand(self, asset: str, units: int) -> int:
         """Units of ZAR; raises RatesUnavailable."""
         ...
 
@@ -65,7 +65,7 @@ class TradingFloor:
         self,
         parts: BotParts,
         valuation: Valuation,
-        limits: dict[str, int],
+        limits: Mapping[str, int],
         *,
         jitter: Callable[[], float],
         restarts: RestartPolicy = DEFAULT_RESTARTS,
@@ -245,14 +245,14 @@ class TradingFloor:
         return await ask(self._registry.ref(bot_id), message, deadline)
 
     async def _share(self, bot: Bot) -> Share:
-        async def zar(units: int) -> int:
-            return await self._valuation.zar(bot.currency, units)
+        async def rand(units: int) -> int:
+            return await self._valuation.in_rand(bot.currency, units)
 
         return Share(
             active=bot.status is BotStatus.ACTIVE,
-            profit=await zar(bot.total_profit),
-            capital=await zar(bot.current_capital),
-            open=await zar(bot.position_cost),
+            profit=await rand(bot.total_profit),
+            capital=await rand(bot.current_capital),
+            open=await rand(bot.position_cost),
             closed_trades=bot.closed_trades,
             winning_trades=bot.winning_trades,
         )

@@ -174,7 +174,7 @@ class FakeRing:
 class InZar:
     """Implements Valuation: 18 ZAR to the dollar."""
 
-    async def zar(self, asset: str, units: int) -> int:
+    async def in_rand(self, asset: str, units: int) -> int:
         return units if asset == "ZAR" else units * 18
 
 
