@@ -1,14 +1,15 @@
 """What is served at the root: the page that says what runs here, health, metrics."""
 
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
+import msgspec
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from quart import Quart
 from quart_trio import QuartTrio
 
 from assembly.core import Core
 from assembly.options import Options
-from protocols.http import Request, Response
+from protocols.http import Request, Response, json_response
 from protocols.web import ErrorKind, Route
 
 _PAGE = """<!doctype html>
@@ -23,9 +24,18 @@ code{background:#f2f2f2;padding:.1em .3em;border-radius:3px}td{padding:.2rem 1re
 <tr><td>NexusPay</td><td><code>/nexuspay/api/…</code>, <code>/nexuspay/ws</code></td></tr>
 <tr><td>wallet</td><td><code>/wallet/api/wallet/…</code></td></tr>
 <tr><td>operators</td><td><code>/ops/reviews</code></td></tr>
+<tr><td>documents</td><td><a href="/docs">endpoints</a>, <a href="/docs/sockets">sockets</a>,
+<a href="/openapi.json"><code>/openapi.json</code></a>,
+<a href="/asyncapi.json"><code>/asyncapi.json</code></a></td></tr>
 <tr><td>health</td><td><a href="/healthz"><code>/healthz</code></a></td></tr>
 <tr><td>metrics</td><td><a href="/metrics"><code>/metrics</code></a></td></tr>
 </table></body></html>"""
+
+
+class Health(msgspec.Struct, frozen=True):
+    """`ok`, or `draining` with 503 while the server stops."""
+
+    status: Literal["ok", "draining"]
 
 
 class Serving(Protocol):
@@ -39,11 +49,13 @@ def root_routes(state: Serving, core: Core) -> tuple[Route, ...]:
     """/healthz and /metrics."""
 
     async def healthz(_request: Request) -> Response:
+        """Whether the server takes work; 503 while it drains."""
         if state.is_serving:
-            return Response(200, b'{"status":"ok"}')
-        return Response(503, b'{"status":"draining"}')
+            return json_response(Health("ok"), 200)
+        return json_response(Health("draining"), 503)
 
     async def metrics(_request: Request) -> Response:
+        """Prometheus text."""
         lines = (
             ("daftari_journals_total", core.ledger.journal.journals),
             ("daftari_journal_batches_total", core.ledger.journal.committed_batches),
@@ -55,7 +67,10 @@ def root_routes(state: Serving, core: Core) -> tuple[Route, ...]:
         own = "".join(f"{name} {value}\n" for name, value in lines)
         return Response(200, generate_latest() + own.encode(), CONTENT_TYPE_LATEST)
 
-    return Route("GET", "/healthz", healthz), Route("GET", "/metrics", metrics)
+    return (
+        Route("GET", "/healthz", healthz, response=Health),
+        Route("GET", "/metrics", metrics, response="text/plain"),
+    )
 
 
 def pages_app(options: Options) -> Any:

@@ -6,7 +6,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from functools import partial
 from ipaddress import IPv4Network, IPv6Network, ip_network
-from typing import Any, Final
+from typing import Final
 
 import structlog
 import trio
@@ -16,6 +16,7 @@ from assembly.certificates import presented, recognised
 from assembly.chains import confirmations
 from assembly.control import CLOCK_OFFSET, sandbox_control
 from assembly.core import Core, running_core
+from assembly.docs import site
 from assembly.mpesa import make_reconciler, provider_routes
 from assembly.operators import ADDRESS
 from assembly.options import OptionError, Options, load_secrets
@@ -35,6 +36,7 @@ from protocols.cashier.register import Sessions
 from protocols.listener import Server, serve
 from protocols.mpesa.sockets import OpenSockets
 from protocols.sandbox.routes import sandbox_routes
+from protocols.web import Route
 from storage import embedded
 from storage.embedded.server import Postgres
 from storage.installation import recall, remember
@@ -147,16 +149,18 @@ async def _listen(
     nursery.start_soon(sessions.run)
     nursery.start_soon(sockets.run)
     reconciler = make_reconciler(options, core, clients)
-    routes: tuple[Any, ...] = ()
+    routes: tuple[Route, ...] = ()
     if sims is not None:
         routes = sandbox_routes(sandbox_control(core, sims, postgres, nursery))
     state = RunState()
+    mounted = surfaces(options, core, sessions, sockets, reconciler)
+    own, callbacks = root_routes(state, core), provider_routes(options, core)
     listener = partial(
         serve,
         host=options.app_host,
         port=options.app_port,
-        surfaces=surfaces(options, core, sessions, sockets, reconciler),
-        root_routes=(*root_routes(state, core), *provider_routes(options, core), *routes),
+        surfaces=mounted,
+        root_routes=(*own, *callbacks, *routes, *site(mounted, own, callbacks, routes).routes),
         fallback_app=pages_app(options),
         tls=presented(options),
         trusted_proxies=_networks(options),

@@ -6,7 +6,7 @@ asked before anything is accepted (CASH-C01: 401 comes before the upgrade).
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from websockets.datastructures import Headers
 from websockets.exceptions import PayloadTooBig
@@ -21,6 +21,7 @@ from websockets.server import ServerProtocol
 from websockets.typing import ExtensionParameter, Subprotocol
 
 from actors.connection import Connection, Session, SocketLimits
+from protocols.described import Guard, Said
 from protocols.http import Request, Response
 
 __all__ = ["Admission", "Connection", "Session", "SocketLimits", "SocketRoute"]
@@ -40,6 +41,9 @@ class SocketRoute:
     `admit` decides by the upgrade request alone. Of `subprotocols` the first one the client
     offers is selected; a client that offers none of them gets none (CASH-C01: a token that
     comes in as `bearer, <jwt>` selects "bearer").
+
+    These only describe: `guard`, what the upgrade must carry; `query`, a struct of its query's
+    fields; `receives` and `sends`, the messages.
     """
 
     path: str
@@ -47,6 +51,10 @@ class SocketRoute:
     limits: SocketLimits = field(default_factory=SocketLimits)
     subprotocols: tuple[str, ...] = ()
     summary: str = ""
+    guard: Guard = Guard.NOTHING
+    query: Any = None
+    receives: tuple[Said, ...] = ()
+    sends: tuple[Said, ...] = ()
 
 
 def offered_subprotocols(request: Request) -> list[str]:

@@ -14,6 +14,7 @@ from typing import Any, Final, TypeAlias
 import msgspec
 import structlog
 
+from protocols.described import About, Said
 from protocols.http import JSON, Request, Response
 from protocols.sockets import SocketRoute
 from protocols.sse import EventStream
@@ -52,8 +53,12 @@ class Route:
     """One endpoint. `path` is a template below the surface's prefix: `/api/bots/:id`.
 
     `request` is a msgspec type for the JSON body (None: no body is decoded); `optional_body`
-    hands the handler None when there is none. `response` documents the answer. `access` and
-    `rate` mean something to the surface's own hooks. `max_body` in bytes, None the surface's.
+    hands the handler None when there is none. `access` and `rate` mean something to the
+    surface's own hooks. `max_body` in bytes, None the surface's.
+
+    These only describe: `response`, the answer's type or, in a string, its media type; `body`,
+    of one that the handler decodes itself; `query`, a struct of the query's fields; `keyed`, an
+    Idempotency-Key may come (X-C29); `events`, of an event stream.
     """
 
     method: str
@@ -67,6 +72,10 @@ class Route:
     summary: str = ""
     optional_body: bool = False
     max_body: int | None = None
+    body: Any = None
+    query: Any = None
+    keyed: bool = False
+    events: tuple[Said, ...] = ()
     decode: Callable[[bytes], Any] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -143,6 +152,7 @@ class Surface:
     finish: Callable[[Request, Route | None, Response], Response] | None = None
     encode: Callable[[Any], bytes] = msgspec.json.encode
     max_body: int = DEFAULT_MAX_BODY_BYTES
+    about: About = field(default_factory=About)
 
 
 async def answer(surface: Surface, route: Route, request: Request) -> Answer:

@@ -12,7 +12,10 @@ from protocols.cashier.codec import encode
 from protocols.cashier.errors import Problem
 from protocols.cashier.service import Cashier
 from protocols.cashier.session import Session
+from protocols.cashier.spoken import received, sent
 from protocols.cashier.wire.base import Failure, Reply
+from protocols.cashier.wire.requests import SocketQuery
+from protocols.described import About, Guard
 from protocols.http import JSON, Request, Response
 from protocols.sockets import Admission, SocketLimits, SocketRoute, offered_subprotocols
 from protocols.web import ErrorKind, Surface
@@ -24,6 +27,11 @@ _BEARER: Final = "bearer"
 _LIMITS: Final = SocketLimits()
 _RELOAD: Final = -1  # an offset nobody has: the client is told to reload
 
+_ABOUT: Final = About(
+    title="Cashier",
+    text="One WebSocket; a token comes as header, query, cookie or subprotocol (CASH-C01).",
+)
+
 
 def cashier_surface(cashier: Cashier, hosts: tuple[str, ...] = (HOST,)) -> Surface:
     """The surface as app.py mounts it; `cashier.sessions.run` must be running."""
@@ -32,7 +40,15 @@ def cashier_surface(cashier: Cashier, hosts: tuple[str, ...] = (HOST,)) -> Surfa
         return await _admit(cashier, request)
 
     route = SocketRoute(
-        PATH, admit, _LIMITS, subprotocols=(_BEARER,), summary="The cashier's WebSocket"
+        PATH,
+        admit,
+        _LIMITS,
+        subprotocols=(_BEARER,),
+        summary="The cashier's WebSocket",
+        guard=Guard.TOKEN,
+        query=SocketQuery,
+        receives=received(),
+        sends=sent(),
     )
     return Surface(
         name="cashier",
@@ -40,6 +56,7 @@ def cashier_surface(cashier: Cashier, hosts: tuple[str, ...] = (HOST,)) -> Surfa
         hosts=hosts,
         sockets=(route,),
         render_error=partial(_render_error, cashier.clock),
+        about=_ABOUT,
     )
 
 

@@ -1,12 +1,12 @@
 """Where the provider's callbacks come in, for the payments of every surface (X-C14)."""
 
 from collections.abc import Callable
-from typing import Final
+from typing import Any, Final
 
 from actors.callbacks import CallbackIntake, Source
 from domain.hashes import is_hash
 from protocols.http import Request, Response
-from protocols.mpesa.wire import ACCEPTED, REJECTED
+from protocols.mpesa.wire import ACCEPTED, REJECTED, CallbackQuery, Nod
 from protocols.web import Route
 
 _MAX_BODY: Final = 64 * 1024
@@ -28,6 +28,8 @@ _ALIASES: Final = {
 _VALIDATION: Final = "/api/v1/mpesa/c2b/validation/:hash"
 _VALIDATION_ALIAS: Final = "/api/v1/rails/c2b/validation/:hash"
 
+Notice = dict[str, Any]
+"""A callback's body, as the provider documents it; kept as it came."""
 Allows = Callable[[str], bool]
 """Whether a client address may call back."""
 
@@ -51,7 +53,16 @@ def _validation(intake: CallbackIntake, allowed: Allows, path: str) -> Route:
             return Response(403, REJECTED)
         return Response(200, await intake.validate(request.query.get("key", ""), request.body))
 
-    return Route("POST", path, validate, summary="Whether to take cash", max_body=_MAX_BODY)
+    return Route(
+        "POST",
+        path,
+        validate,
+        summary="Whether to take cash",
+        max_body=_MAX_BODY,
+        body=Notice,
+        query=CallbackQuery,
+        response=Nod,
+    )
 
 
 def _routes(intake: CallbackIntake, allowed: Allows, paths: dict[Source, str]) -> tuple[Route, ...]:
@@ -62,6 +73,9 @@ def _routes(intake: CallbackIntake, allowed: Allows, paths: dict[Source, str]) -
             CallbackHandler(intake, source, allowed),
             summary=f"Provider callback: {source.value}",
             max_body=_MAX_BODY,
+            body=Notice,
+            query=CallbackQuery,
+            response=Nod,
         )
         for source, path in paths.items()
     )

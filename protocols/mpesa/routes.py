@@ -14,7 +14,18 @@ from protocols.mpesa.callbacks import CallbackHandler
 from protocols.mpesa.errors import Refused, unavailable
 from protocols.mpesa.events import PENDING
 from protocols.mpesa.service import Mpesa
-from protocols.mpesa.wire import Done, ErrorBody, Failed, PushData, QueueData
+from protocols.mpesa.wire import (
+    Done,
+    ErrorBody,
+    Failed,
+    Order,
+    PushData,
+    PushDone,
+    QueueData,
+    QueueDone,
+    QueueQuery,
+    TokenQuery,
+)
 from protocols.web import Route
 
 log = structlog.get_logger(__name__)
@@ -33,7 +44,10 @@ def client_routes(mpesa: Mpesa, timeouts: CallbackHandler) -> tuple[Route, ...]:
             "POST",
             "/api/v1/mpesa/stk/push",
             endpoints.push,
-            response=Done,
+            body=Order,
+            response=PushDone,
+            query=TokenQuery,
+            keyed=True,
             summary="Initiate an STK push",
             max_body=_MAX_BODY,
         ),
@@ -41,7 +55,10 @@ def client_routes(mpesa: Mpesa, timeouts: CallbackHandler) -> tuple[Route, ...]:
             "POST",
             "/api/v1/mpesa/b2c/queue/:hash",
             endpoints.queue,
-            response=Done,
+            body=Order,
+            response=QueueDone,
+            query=QueueQuery,
+            keyed=True,
             summary="Queue a withdrawal; also the provider's queue timeout",
             max_body=_MAX_BODY,
         ),

@@ -8,6 +8,7 @@ from actors.callbacks import CallbackIntake, Source
 from actors.connection import Connection
 from domain.hashes import payouts as payouts_of
 from domain.hashes import pushes as pushes_of
+from protocols.described import About, Errors, Guard
 from protocols.http import Request, Response
 from protocols.mpesa import pushes, withdrawals
 from protocols.mpesa.admission import admitted, identify
@@ -16,9 +17,17 @@ from protocols.mpesa.errors import Code, Refused, unavailable
 from protocols.mpesa.routes import client_routes, failure
 from protocols.mpesa.service import Mpesa
 from protocols.mpesa.session import Handler, Session
+from protocols.mpesa.spoken import (
+    PAYOUTS_ASKED,
+    PAYOUTS_TOLD,
+    PUSHES_ASKED,
+    PUSHES_TOLD,
+    SocketQuery,
+)
+from protocols.mpesa.wire import Failed, Nod
 from protocols.replay import resume_offset
 from protocols.sockets import Admission, SocketLimits, SocketRoute
-from protocols.web import Cors, ErrorKind, Surface
+from protocols.web import Cors, ErrorKind, Route, Surface
 
 # Document 001, "WebSocket Configuration"; pings and our own messages keep a socket alive
 # (MPWS-C12), one compressor for all is none per socket (MPWS-C13).
@@ -43,6 +52,22 @@ _CODES: Final = {
     ErrorKind.OVERLOADED: Code.INTERNAL_ERROR,
     ErrorKind.INTERNAL: Code.INTERNAL_ERROR,
 }
+_REFUSALS: Final = (400, 401, 403, 404, 409, 422, 500, 502, 503)
+
+
+def _refusals(route: Route) -> Errors:
+    if route.keyed:
+        return dict.fromkeys(_REFUSALS, Failed)
+    return {400: Nod, 403: Nod}
+
+
+ABOUT: Final = About(
+    title="M-Pesa",
+    text="Pushes and withdrawals by a hash, and where the provider's callbacks come in.",
+    error=Failed,
+    errors=_refusals,
+    guard=lambda route: Guard.PERHAPS if route.keyed else Guard.NOTHING,
+)
 
 
 def mpesa_surface(
@@ -68,6 +93,7 @@ def mpesa_surface(
         sockets=_sockets(mpesa),
         render_error=_render_error,
         cors=Cors(origins=origins),
+        about=ABOUT,
     )
 
 
@@ -76,7 +102,16 @@ def _sockets(mpesa: Mpesa) -> tuple[SocketRoute, ...]:
     surface's prefix they make the document's addresses once more."""
     doors = (Door(mpesa, pays_out=False), Door(mpesa, pays_out=True))
     return tuple(
-        SocketRoute(path + door.path, door.admit, LIMITS, summary=door.summary)
+        SocketRoute(
+            path + door.path,
+            door.admit,
+            LIMITS,
+            summary=door.summary,
+            guard=Guard.PERHAPS,
+            query=SocketQuery,
+            receives=door.receives,
+            sends=door.sends,
+        )
         for path in ("/mpesa", "")
         for door in doors
     )
@@ -90,6 +125,8 @@ class Door:
         self._pays_out = pays_out
         self.path = "/b2c/:hash" if pays_out else "/stk/:hash"
         self.summary = "Withdrawals" if pays_out else "STK pushes"
+        self.receives = PAYOUTS_ASKED if pays_out else PUSHES_ASKED
+        self.sends = PAYOUTS_TOLD if pays_out else PUSHES_TOLD
 
     async def admit(self, request: Request) -> Admission:
         """400, 401 or 403 before the upgrade (FM-09), else the session of this hash."""

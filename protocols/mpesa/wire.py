@@ -5,6 +5,8 @@ from typing import Final
 import msgspec
 from msgspec import UNSET, Raw, UnsetType
 
+from protocols.described import Anything, Number, narrowed
+
 # What Daraja is told of every callback once its raw body is stored, and of one that is not taken.
 ACCEPTED: Final = b'{"ResultCode":0,"ResultDesc":"Accepted"}'
 REJECTED: Final = b'{"ResultCode":1,"ResultDesc":"Rejected"}'
@@ -20,8 +22,8 @@ class Wire(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 class Envelope(Wire, frozen=True, kw_only=True):
     """What every client message is; members stay undecoded until the kind is known."""
 
-    kind: Raw = Raw(b"null")
-    payload: Raw | UnsetType = UNSET
+    kind: Anything = Raw(b"null")
+    payload: Anything | UnsetType = UNSET
 
 
 class Order(Wire, frozen=True, kw_only=True):
@@ -32,7 +34,7 @@ class Order(Wire, frozen=True, kw_only=True):
     """
 
     phone: str
-    amount: Raw
+    amount: Number
     description: str | None = None
     idempotency_key: str | None = None
     hash: str | None = None
@@ -80,7 +82,7 @@ class Withdrawal(Wire, frozen=True, kw_only=True):
     code: Code
     message: str
     receipt: str | None
-    balance_after: Raw | UnsetType = UNSET
+    balance_after: Number | UnsetType = UNSET
     sequence: int | UnsetType = UNSET
 
 
@@ -105,6 +107,31 @@ class Message(Wire, frozen=True, kw_only=True):
     kind: str
     payload: Pushed | PushStatus | Withdrawal | ErrorPayload | ReloadRequired
     offset: int | UnsetType = UNSET
+
+
+class Nod(Wire, frozen=True, kw_only=True, rename="pascal"):
+    """What Daraja is told of a callback: code 0 once it is stored, 1 when it is not taken."""
+
+    result_code: int
+    result_desc: str
+
+
+class CallbackQuery(Wire, frozen=True, kw_only=True):
+    """Query of a callback: the payment's own secret; without it nothing is moved."""
+
+    key: str | UnsetType = UNSET
+
+
+class TokenQuery(Wire, frozen=True, kw_only=True):
+    """Query of a client's call, where there is no Authorization header."""
+
+    token: str | UnsetType = UNSET
+
+
+class QueueQuery(TokenQuery, frozen=True, kw_only=True):
+    """The same path takes the provider's notices, told apart by `key` or by their body."""
+
+    key: str | UnsetType = UNSET
 
 
 class PushData(Wire, frozen=True, kw_only=True):
@@ -143,3 +170,8 @@ class Failed(Wire, frozen=True, kw_only=True):
 
     error: ErrorBody
     success: bool = False
+
+
+# What documents say of the envelopes' members.
+PushDone: Final = narrowed("PushDone", Done, "The prompt is on its way.", data=PushData)
+QueueDone: Final = narrowed("QueueDone", Done, "The withdrawal is queued.", data=QueueData)

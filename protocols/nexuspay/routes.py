@@ -40,10 +40,15 @@ class _Table:
         self._nexus = nexus
 
     def get(
-        self, path: str, handler: Callable[..., Any], data: Any, access: Access = Access.USER
+        self,
+        path: str,
+        handler: Callable[..., Any],
+        data: Any,
+        query: Any = None,
+        access: Access = Access.USER,
     ) -> Route:
-        """A query."""
-        return self._route("GET", path, handler, None, data, access, Rate.QUERY)
+        """A query; `query` is the struct of its fields."""
+        return self._route("GET", path, handler, None, data, access, Rate.QUERY, query=query)
 
     def change(  # a row of the table names all of it
         self,
@@ -74,7 +79,15 @@ class _Table:
         handler = once(self._nexus, path, operation, replay)
         summary = _summary(operation)
         return self._route(
-            "POST", path, handler, body, data, access, Rate.TRANSACTION, summary=summary
+            "POST",
+            path,
+            handler,
+            body,
+            data,
+            access,
+            Rate.TRANSACTION,
+            summary=summary,
+            keyed=True,
         )
 
     def _route(
@@ -88,6 +101,8 @@ class _Table:
         rate: Rate,
         status: int = 200,
         summary: str = "",
+        query: Any = None,
+        keyed: bool = False,
     ) -> Route:
         return Route(
             method,
@@ -99,6 +114,8 @@ class _Table:
             rate=rate,
             status=status,
             summary=summary or _summary(handler),
+            query=query,
+            keyed=keyed,
         )
 
 
@@ -134,7 +151,9 @@ def _tokens(table: _Table, handlers: Tokens) -> tuple[Route, ...]:
     return (
         table.money("/token/sendToken", handlers.send, tokens.SendToken, tokens.TokenSent),
         table.money("/token/pay", handlers.pay, tokens.Pay, tokens.Paid),
-        table.get("/token/tokenTransferEvents", handlers.events, tokens.TransferEvents),
+        table.get(
+            "/token/tokenTransferEvents", handlers.events, tokens.TransferEvents, tokens.EventsQuery
+        ),
     )
 
 
@@ -199,8 +218,13 @@ def _by_receipt_or_wait(table: _Table, receipts: Receipts, spending: Spending) -
 
 def _history(table: _Table, handlers: History) -> tuple[Route, ...]:
     return (
-        table.get("/transactions/history", handlers.history, history.History),
-        table.get("/transactions/dashboard/insights", handlers.insights, history.Overview),
+        table.get("/transactions/history", handlers.history, history.History, history.HistoryQuery),
+        table.get(
+            "/transactions/dashboard/insights",
+            handlers.insights,
+            history.Overview,
+            history.HistoryQuery,
+        ),
         table.get("/transactions/:id", handlers.details, history.Found),
     )
 
@@ -208,12 +232,18 @@ def _history(table: _Table, handlers: History) -> tuple[Route, ...]:
 def _admin(table: _Table, handlers: Admin, statuses: Statuses) -> tuple[Route, ...]:
     access = Access.ADMIN
     return (
-        table.get("/admin/users", handlers.users, admin.Users, access=access),
+        table.get("/admin/users", handlers.users, admin.Users, admin.UsersQuery, access=access),
         table.get("/admin/users/:id", handlers.user, admin.OneUser, access=access),
         table.change(
             "/admin/users/promote/:id", handlers.promote, None, admin.Promoted, access=access
         ),
-        table.get("/admin/transactions", handlers.transactions, admin.Transactions, access=access),
+        table.get(
+            "/admin/transactions",
+            handlers.transactions,
+            admin.Transactions,
+            admin.TransactionsQuery,
+            access=access,
+        ),
         table.get(
             "/admin/transactions/:id", handlers.transaction, admin.OneTransaction, access=access
         ),

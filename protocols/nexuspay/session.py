@@ -17,6 +17,7 @@ from domain.events import Fact, TransactionMoved, person
 from protocols.http import Request
 from protocols.nexuspay.codec import encode, iso
 from protocols.nexuspay.service import NexusPay
+from protocols.nexuspay.spoken import ASKED, TOLD, SocketQuery
 from protocols.nexuspay.wire.socket import Frame, Incoming, Problem, Update, Who
 from protocols.replay import Replay, resume_offset
 from protocols.sockets import Admission, SocketLimits, SocketRoute
@@ -36,7 +37,15 @@ def updates_route(nexus: NexusPay) -> SocketRoute:
         resume_from = resume_offset(request.query.get("resume_from"))
         return lambda connection: Session(nexus, connection, resume_from)
 
-    return SocketRoute("/ws", admit, _LIMITS, summary="Updates of transactions")
+    return SocketRoute(
+        "/ws",
+        admit,
+        _LIMITS,
+        summary="Updates of transactions",
+        query=SocketQuery,
+        receives=ASKED,
+        sends=TOLD,
+    )
 
 
 class Session:

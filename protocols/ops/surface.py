@@ -16,6 +16,7 @@ from actors.identity_store import StoreUnavailable
 from actors.people import Authenticated, People
 from actors.reviews import Decision, NotRuled, Review, ReviewDesk, Ruling
 from domain.money import plain
+from protocols.described import About, Errors, Guard
 from protocols.http import Request, Response, json_response
 from protocols.ops import wire
 from protocols.web import Cors, ErrorKind, Route, Surface
@@ -30,6 +31,21 @@ _STATUS: Final = {
     NotRuled.OWNER_GONE: 409,
     NotRuled.UNAVAILABLE: 503,
 }
+_REFUSALS: Final = {401: wire.ErrorBody, 403: wire.ErrorBody, 503: wire.ErrorBody}
+_RULING_REFUSALS: Final = {400: wire.ErrorBody, 404: wire.ErrorBody, 409: wire.ErrorBody}
+
+
+def _refusals(route: Route) -> Errors:
+    return _REFUSALS | (_RULING_REFUSALS if route.request is not None else {})
+
+
+_ABOUT: Final = About(
+    title="Operators",
+    text="What waits for a person's decision, and reconciliation. Administrators only; audited.",
+    error=wire.ErrorBody,
+    errors=_refusals,
+    guard=lambda _route: Guard.TOKEN,
+)
 
 
 def ops_surface(people: People, desks: Sequence[ReviewDesk], origins: tuple[str, ...]) -> Surface:
@@ -58,6 +74,7 @@ def ops_surface(people: People, desks: Sequence[ReviewDesk], origins: tuple[str,
         render_error=_render_error,
         cors=Cors(origins=origins),
         authenticate=office.authenticate,
+        about=_ABOUT,
     )
 
 

@@ -1,9 +1,10 @@
 """Bodies of the operators' endpoints."""
 
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
-from msgspec import Raw
+
+from protocols.described import Number, meta
 
 
 class _Body(msgspec.Struct, frozen=True, kw_only=True):
@@ -16,7 +17,7 @@ class ReviewRow(_Body, frozen=True, kw_only=True):
     reference: str
     kind: str
     user_id: str
-    amount: Raw
+    amount: Number
     currency: str
     reasons: list[str]
     requested_at: str
@@ -31,8 +32,8 @@ class ReviewList(_Body, frozen=True, kw_only=True):
 class RulingRequest(_Body, frozen=True, kw_only=True):
     """`decision` is "approve" or "reject"."""
 
-    decision: Any = None
-    note: Any = ""
+    decision: Annotated[Any, meta(wanted=True, type="string", enum=["approve", "reject"])] = None
+    note: Annotated[Any, meta(type=["string", "null"])] = ""
 
 
 class RulingResponse(_Body, frozen=True, kw_only=True):

@@ -1,8 +1,22 @@
-"""What control endpoints answer when they cannot do what they are asked."""
+"""How control endpoints are declared, and what they answer when they cannot do what is asked."""
+
+from typing import Any
 
 from protocols.http import Response, json_response
+from protocols.sandbox.wire import Refusal
+from protocols.web import Handler, Route
+
+
+def change(path: str, handler: Handler, request: Any, response: Any) -> Route:
+    """An endpoint that does something."""
+    return Route("POST", f"/sandbox/{path}", handler, request=request, response=response)
+
+
+def look(path: str, handler: Handler, response: Any, query: Any = None) -> Route:
+    """An endpoint that shows something."""
+    return Route("GET", f"/sandbox/{path}", handler, response=response, query=query)
 
 
 def refused(status: int, message: str) -> Response:
     """The control's own error shape."""
-    return json_response({"error": message}, status)
+    return json_response(Refusal(error=message), status)

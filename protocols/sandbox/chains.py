@@ -7,7 +7,7 @@ from domain.chains.addresses import canonical
 from domain.chains.table import CHAINS
 from protocols.http import Request, Response
 from protocols.sandbox import wire
-from protocols.sandbox.answers import refused
+from protocols.sandbox.answers import change, refused
 from protocols.sandbox.service import ChainControl
 from protocols.web import Route
 
@@ -15,11 +15,11 @@ from protocols.web import Route
 def chain_routes(chains: ChainControl) -> tuple[Route, ...]:
     """Routes under /sandbox/chains/CHAIN."""
     control = _Control(chains)
-    base = "/sandbox/chains/:chain"
+    base = "chains/:chain"
     return (
-        Route("POST", f"{base}/deposit", control.deposit, request=wire.ChainDepositBody),
-        Route("POST", f"{base}/reorg", control.reorg, request=wire.ReorgBody),
-        Route("POST", f"{base}/blocks", control.blocks, request=wire.BlocksBody),
+        change(f"{base}/deposit", control.deposit, wire.ChainDepositBody, wire.Deposited),
+        change(f"{base}/reorg", control.reorg, wire.ReorgBody, wire.Ok),
+        change(f"{base}/blocks", control.blocks, wire.BlocksBody, wire.Ok),
     )
 
 
@@ -41,9 +41,10 @@ class _Control:
         if not amount.is_finite() or not -18 <= amount.adjusted() <= 18 or _digits(amount) > 28:
             return refused(400, "not an amount")
         try:
-            return {"tx_hash": await self._chains.deposit(chain, address, body.token, amount)}
+            tx_hash = await self._chains.deposit(chain, address, body.token, amount)
         except ValueError as error:
             return refused(400, str(error))
+        return wire.Deposited(tx_hash=tx_hash)
 
     async def reorg(self, request: Request, body: wire.ReorgBody) -> Any:
         """The newest blocks are replaced by others."""
@@ -51,7 +52,7 @@ class _Control:
         if isinstance(chain, Response):
             return chain
         await self._chains.reorg(chain, body.depth, drop=body.drop)
-        return {"ok": True}
+        return wire.Ok()
 
     async def blocks(self, request: Request, body: wire.BlocksBody) -> Any:
         """Blocks are made without waiting for their seconds."""
@@ -59,7 +60,7 @@ class _Control:
         if isinstance(chain, Response):
             return chain
         await self._chains.skip(chain, body.count)
-        return {"ok": True}
+        return wire.Ok()
 
 
 def _digits(amount: Decimal) -> int:

@@ -52,6 +52,73 @@ class UserMade(_Body, frozen=True, kw_only=True):
     accounts: list[AccountRow]
 
 
+class UserChanged(_Body, frozen=True, kw_only=True):
+    user_id: str
+
+
+class TokenMade(_Body, frozen=True, kw_only=True):
+    token: str
+
+
+class MessagesQuery(_Body, frozen=True, kw_only=True):
+    """Whose messages; everybody's without `to`. Phones with or without +, e-mail in any case."""
+
+    to: str | UnsetType = UNSET
+
+
+class MessageRow(_Body, frozen=True, kw_only=True):
+    """One message; `channel` is email, sms or whatsapp."""
+
+    channel: str
+    to: str
+    subject: str | None
+    text: str
+    code: str | None
+    sent_at: str
+
+
+class Messages(_Body, frozen=True, kw_only=True):
+    messages: list[MessageRow]
+
+
+class ClockShown(_Body, frozen=True, kw_only=True):
+    now: str
+
+
+class Ok(_Body, frozen=True, kw_only=True):
+    ok: bool = True
+
+
+class Refusal(_Body, frozen=True, kw_only=True):
+    error: str
+
+
+class OperationsQuery(_Body, frozen=True, kw_only=True):
+    """Whose operations; all without either."""
+
+    phone: str | UnsetType = UNSET
+    target: str | UnsetType = UNSET
+
+
+class OperationRow(_Body, frozen=True, kw_only=True):
+    """One operation: `target` of a b2b, else `phone`."""
+
+    operation: str
+    phone: str | UnsetType = UNSET
+    target: str | UnsetType = UNSET
+    amount: int
+    checkout: str | None
+    conversation: str | None
+    receipt: str | None
+    outcome: str
+    callback_url: str
+    state: str
+
+
+class Operations(_Body, frozen=True, kw_only=True):
+    operations: list[OperationRow]
+
+
 class UserChange(_Body, frozen=True, kw_only=True):
     wallet_active: bool | None = None
     deleted: bool | None = None
@@ -95,6 +162,10 @@ class ChainDepositBody(_Body, frozen=True, kw_only=True):
     address: Text
     token: Text
     amount: Decimal
+
+
+class Deposited(_Body, frozen=True, kw_only=True):
+    tx_hash: str
 
 
 class ReorgBody(_Body, frozen=True, kw_only=True):

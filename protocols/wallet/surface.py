@@ -6,6 +6,7 @@ from actors.clock import US
 from actors.people import Authenticated, Unauthorized
 from domain.identity import Denied
 from domain.identity.windows import Allowance
+from protocols.described import About, Errors, Guard
 from protocols.http import Request, Response
 from protocols.wallet import wire
 from protocols.wallet.errors import Problem, refused, render_error
@@ -14,6 +15,26 @@ from protocols.wallet.service import STRANGERS, Access, Rate, Wallet
 from protocols.web import Cors, Route, Surface
 
 _MAX_BODY: Final = 16 * 1024  # the documented bodies have a few short members
+
+
+def _refusals(route: Route) -> Errors:
+    statuses = [400, 401, 404, 500]
+    if route.access is Access.ACTIVE:
+        statuses.append(403)
+    if route.keyed:
+        statuses += (409, 422)
+    if route.rate is not None:
+        statuses.append(429)
+    return dict.fromkeys(statuses, wire.ErrorBody)
+
+
+_ABOUT: Final = About(
+    title="Wallet",
+    text="Funding by one-time code (document 003).",
+    error=wire.ErrorBody,
+    errors=_refusals,
+    guard=lambda _route: Guard.TOKEN,
+)
 
 
 def wallet_surface(wallet: Wallet, hosts: tuple[str, ...], origins: tuple[str, ...]) -> Surface:
@@ -30,6 +51,7 @@ def wallet_surface(wallet: Wallet, hosts: tuple[str, ...], origins: tuple[str, .
         limit=hooks.limit,
         finish=hooks.finish,
         max_body=_MAX_BODY,
+        about=_ABOUT,
     )
 
 
@@ -43,6 +65,7 @@ def _routes(handlers: Handlers) -> tuple[Route, ...]:
             response=wire.VerifyResponse,
             access=Access.ACTIVE,
             optional_body=True,
+            keyed=True,
             summary="Verify the OTP and complete the funding",
         )
         for path in ("/api/wallet/verify-otp", "/api/wallet/otp/verify")
@@ -57,6 +80,7 @@ def _routes(handlers: Handlers) -> tuple[Route, ...]:
             access=Access.ACTIVE,
             rate=Rate.FUND,
             optional_body=True,
+            keyed=True,
             summary="Initiate wallet funding",
         ),
         *verify,
@@ -69,6 +93,7 @@ def _routes(handlers: Handlers) -> tuple[Route, ...]:
             access=Access.ACTIVE,
             rate=Rate.SEND,
             optional_body=True,
+            keyed=True,
             summary="Send or resend an OTP",
         ),
         Route(
@@ -76,6 +101,7 @@ def _routes(handlers: Handlers) -> tuple[Route, ...]:
             "/api/wallet/otp/status",
             handlers.status,
             response=wire.StatusResponse,
+            query=wire.StatusQuery,
             access=Access.ANY,
             rate=Rate.STATUS,
             summary="State of the pending OTP",

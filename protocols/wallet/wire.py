@@ -4,12 +4,18 @@ Responses are flat and in camel case, requests as the document mixes them. Membe
 are decoded loosely, because each wrong one has an error text of its own.
 """
 
-from typing import Any, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
 import msgspec
 from msgspec import UNSET, Raw, UnsetType
 
-_ABSENT: Final = Raw(b"")
+from protocols.described import BalanceAfter, Number, Sequence, meta
+
+_Wanted = Annotated[Any, meta(wanted=True, type="string")]
+_Email = Annotated[Any, meta(type=["string", "null"], format="email")]
+_Purpose = Annotated[
+    Any, meta(wanted=True, type="string", enum=["wallet_funding", "wallet_deduction"])
+]
 OTP_VERIFICATION: Final = "otp_verification"
 
 
@@ -20,15 +26,15 @@ class Body(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 class FundRequest(Body, frozen=True, kw_only=True):
     """`POST /api/wallet/fund`. `amount` is kept as the text of its JSON number."""
 
-    amount: Raw = _ABSENT
-    email: Any = None
+    amount: Annotated[Raw, meta(wanted=True, type="number")] = msgspec.field(default_factory=Raw)
+    email: _Email = None
 
 
 class VerifyRequest(Body, frozen=True, kw_only=True):
     """`POST /api/wallet/verify-otp` and its alias; snake case here."""
 
-    otp: Any = None
-    transaction_reference: Any = msgspec.field(name="transaction_reference", default=None)
+    otp: _Wanted = None
+    transaction_reference: _Wanted = msgspec.field(name="transaction_reference", default=None)
 
     def __repr__(self) -> str:
         return f"VerifyRequest({self.transaction_reference!r})"
@@ -37,8 +43,14 @@ class VerifyRequest(Body, frozen=True, kw_only=True):
 class SendRequest(Body, frozen=True, kw_only=True):
     """`POST /api/wallet/otp/send`."""
 
-    purpose: Any = None
-    email: Any = None
+    purpose: _Purpose = None
+    email: _Email = None
+
+
+class StatusQuery(Body, frozen=True, kw_only=True):
+    """Query of `GET /api/wallet/otp/status`."""
+
+    purpose: _Purpose
 
 
 class FundResponse(Body, frozen=True, kw_only=True):
@@ -60,10 +72,10 @@ class VerifyResponse(Body, frozen=True, kw_only=True):
 
     success: Literal[True] = True
     message: str
-    new_balance: Raw
+    new_balance: Number
     transaction_id: str
-    balance_after: Raw = msgspec.field(name="balance_after")
-    sequence: int
+    balance_after: BalanceAfter = msgspec.field(name="balance_after")
+    sequence: Sequence
 
 
 class SendResponse(Body, frozen=True, kw_only=True):

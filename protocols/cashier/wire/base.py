@@ -5,8 +5,10 @@ from typing import Final, Literal
 import msgspec
 from msgspec import UNSET, Raw, UnsetType
 
+from protocols.described import Anything, Number
+
 # The text of one JSON number (read), or of a number already in its documented notation (written).
-Amount = Raw
+Amount = Number
 _EMPTY: Final = Raw(b"{}")
 
 
@@ -19,7 +21,7 @@ class Envelope(Wire, frozen=True, kw_only=True):
 
     type: str
     data: Raw = _EMPTY
-    request_id: Raw | UnsetType = UNSET  # additive: echoed as it came (CASH-C03)
+    request_id: Anything | UnsetType = UNSET  # additive: echoed as it came (CASH-C03)
 
 
 class Success(Wire, frozen=True, kw_only=True):
@@ -41,7 +43,7 @@ class Reply(Wire, frozen=True, kw_only=True):
     type: Literal["success", "error"]
     data: Success | Failure | Raw  # Raw: saved under an idempotency key
     timestamp: int
-    request_id: Raw | UnsetType = UNSET
+    request_id: Anything | UnsetType = UNSET
 
 
 class Push(Wire, frozen=True, kw_only=True):

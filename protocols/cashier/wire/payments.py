@@ -1,6 +1,7 @@
 """Reply payloads around payments: verification, deposits, withdrawals, transfers, fees."""
 
 from protocols.cashier.wire.base import Amount, Wire
+from protocols.described import BalanceAfter, Sequence
 
 
 class TotpWanted(Wire, frozen=True, kw_only=True):
@@ -119,8 +120,8 @@ class PartnerWithdrawal(Wire, frozen=True, kw_only=True):
     partner: PartnerRef
     status: str
     estimated_completion: str
-    balance_after: Amount  # additive, as `sequence`: the caller's account
-    sequence: int
+    balance_after: BalanceAfter  # additive, as `sequence`: the caller's account
+    sequence: Sequence
 
 
 class AgentWithdrawal(Wire, frozen=True, kw_only=True):
@@ -134,8 +135,8 @@ class AgentWithdrawal(Wire, frozen=True, kw_only=True):
     agent: AgentRef
     status: str
     instructions: str
-    balance_after: Amount
-    sequence: int
+    balance_after: BalanceAfter
+    sequence: Sequence
 
 
 class CryptoWithdrawal(Wire, frozen=True, kw_only=True):
@@ -154,8 +155,8 @@ class CryptoWithdrawal(Wire, frozen=True, kw_only=True):
     status: str
     tx_hash: str | None
     estimated_completion: str
-    balance_after: Amount
-    sequence: int
+    balance_after: BalanceAfter
+    sequence: Sequence
 
 
 class WithdrawalFulfilled(Wire, frozen=True, kw_only=True):
@@ -167,8 +168,8 @@ class WithdrawalFulfilled(Wire, frozen=True, kw_only=True):
     currency: str
     agent_commission: Amount
     status: str
-    balance_after: Amount
-    sequence: int
+    balance_after: BalanceAfter
+    sequence: Sequence
 
 
 class TransferDone(Wire, frozen=True, kw_only=True):
@@ -182,8 +183,8 @@ class TransferDone(Wire, frozen=True, kw_only=True):
     to_user_id: str
     transfer_type: str
     created_at: str
-    balance_after: Amount
-    sequence: int
+    balance_after: BalanceAfter
+    sequence: Sequence
 
 
 class DepositFulfilled(Wire, frozen=True, kw_only=True):
@@ -202,8 +203,8 @@ class DepositFulfilled(Wire, frozen=True, kw_only=True):
     deposit_request_ref: str
     deposit_completed: bool
     created_at: str
-    balance_after: Amount
-    sequence: int
+    balance_after: BalanceAfter
+    sequence: Sequence
 
 
 class Converted(Wire, frozen=True, kw_only=True):
@@ -219,8 +220,8 @@ class Converted(Wire, frozen=True, kw_only=True):
     fx_rate_id: int
     fee: Amount
     created_at: str
-    balance_after: Amount  # of the source account
-    sequence: int
+    balance_after: BalanceAfter  # of the source account
+    sequence: Sequence
 
 
 class FeeQuote(Wire, frozen=True, kw_only=True):

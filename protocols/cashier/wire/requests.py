@@ -3,9 +3,10 @@
 from typing import Annotated, Literal
 
 import msgspec
-from msgspec import Meta
+from msgspec import UNSET, Meta, UnsetType
 
 from protocols.cashier.wire.base import Amount, Wire
+from protocols.described import meta
 
 # Nothing the document shows comes near these; they bound what one request can make us store.
 _Id = Annotated[str, Meta(max_length=128)]
@@ -13,6 +14,14 @@ _Text = Annotated[str, Meta(max_length=1000)]
 _Key = Annotated[str, Meta(min_length=1, max_length=200)]
 _Limit = Annotated[int, Meta(ge=1, le=2**53)]
 _Offset = Annotated[int, Meta(ge=0, le=2**53)]
+
+
+class SocketQuery(Wire, frozen=True, kw_only=True):
+    """Query of the upgrade: `token` where it comes in no other way; `resume_from`, the offset of
+    the last event seen (X-C28)."""
+
+    token: str | UnsetType = UNSET
+    resume_from: int | UnsetType = UNSET
 
 
 class Nothing(Wire, frozen=True, kw_only=True):
@@ -76,7 +85,7 @@ class WithdrawRequest(Wire, frozen=True, kw_only=True):
     destination: _Id | None = None
     verification_token: _Id | None = None
     # Anything but JSON true is "consent is required", whatever its type (CASH-C27).
-    consent: object = None
+    consent: Annotated[object, meta(type="boolean")] = None
     idempotency_key: _Key | None = None
 
 

@@ -1,9 +1,13 @@
 """Document 002, "Admin Management"."""
 
-import msgspec
-from msgspec import Raw
+from typing import Literal
 
-from protocols.nexuspay.wire.base import Amount, Moved, Pagination, Wire
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from domain.nexuspay.transactions import Status, Type
+from protocols.described import Number
+from protocols.nexuspay.wire.base import Amount, Moved, PageQuery, Pagination, Wire
 
 
 class User(Wire, frozen=True, kw_only=True):
@@ -18,7 +22,7 @@ class User(Wire, frozen=True, kw_only=True):
 
 class UserTransaction(Wire, frozen=True, kw_only=True):
     transaction_id: str
-    amount: Raw
+    amount: Number
     type: str
     status: str
     created_at: str
@@ -34,6 +38,23 @@ class UserDetail(User, frozen=True, kw_only=True):
 class Users(Wire, frozen=True, kw_only=True):
     users: list[User]
     pagination: Pagination
+
+
+class UsersQuery(PageQuery, frozen=True, kw_only=True):
+    """How the list of users is sorted (NXPY-C63)."""
+
+    sort_by: Literal["createdAt", "lastLogin", "email", "phoneNumber", "role"] = "createdAt"
+    order: Literal["asc", "desc"] = "desc"
+
+
+class TransactionsQuery(PageQuery, frozen=True, kw_only=True):
+    """What the list of all transactions is narrowed to; ISO 8601 dates or times."""
+
+    status: Status | UnsetType = UNSET
+    type: Type | UnsetType = UNSET
+    start_date: str | UnsetType = UNSET
+    end_date: str | UnsetType = UNSET
+    user_id: str | UnsetType = UNSET
 
 
 class OneUser(Wire, frozen=True, kw_only=True):
@@ -56,8 +77,8 @@ class Owner(Wire, frozen=True, kw_only=True):
 
 class Transaction(Wire, frozen=True, kw_only=True):
     transaction_id: str
-    amount: Raw
-    crypto_amount: Raw
+    amount: Number
+    crypto_amount: Number
     type: str
     status: str
     user_id: Owner
@@ -91,7 +112,7 @@ class StatusSet(Wire, frozen=True, kw_only=True):
 
 class PlatformWallet(Wire, frozen=True, kw_only=True):
     address: str
-    balance: Raw
+    balance: Number
 
 
 class Wallets(Wire, frozen=True, kw_only=True):
@@ -107,7 +128,7 @@ class Fund(Wire, frozen=True, kw_only=True):
 
 class Funded(Moved, frozen=True, kw_only=True):
     user_id: str
-    amount: Raw
+    amount: Number
     transaction_hash: str
     recipient_address: str | None
 
@@ -117,7 +138,7 @@ class WithdrawFees(Wire, frozen=True, kw_only=True):
 
 
 class FeesWithdrawn(Moved, frozen=True, kw_only=True):
-    amount: Raw
+    amount: Number
     transaction_hash: str
     from_address: str
     to_address: str

@@ -1,13 +1,15 @@
 """The envelopes of the surface's wire (document 002, "Error Responses" and every answer)."""
 
-from typing import Any, Final, Generic, Literal, TypeVar
+from typing import Annotated, Any, Final, Generic, Literal, TypeVar
 
 import msgspec
 from msgspec import UNSET, Raw, UnsetType
 
-# The text of one JSON value: an amount as it came (a number or a string, X-C12), or a number
-# already in its documented notation.
-Amount = Raw
+from domain.nexuspay.paging import DEFAULT_LIMIT
+from protocols.described import Number, NumberOrText
+
+# The text of one JSON value: an amount as it came, a number or a string (X-C12).
+Amount = NumberOrText
 ABSENT: Final = Raw(b"null")
 T = TypeVar("T")
 
@@ -65,8 +67,15 @@ class Pagination(Wire, frozen=True, kw_only=True):
     pages: int
 
 
+class PageQuery(Wire, frozen=True, kw_only=True):
+    """Which part of a list, by the query (NXPY-C39); a limit above 100 counts as 100."""
+
+    page: Annotated[int, msgspec.Meta(ge=1)] = 1
+    limit: Annotated[int, msgspec.Meta(ge=1)] = DEFAULT_LIMIT
+
+
 class Moved(Wire, frozen=True, kw_only=True):
     """Additive members of every answer to a money mutation (decisions, "Overrides")."""
 
-    balance_after: Raw | UnsetType = msgspec.field(default=UNSET, name="balance_after")
+    balance_after: Number | UnsetType = msgspec.field(default=UNSET, name="balance_after")
     sequence: int | UnsetType = UNSET

@@ -4,15 +4,19 @@ Members of unfinished transactions are null where they are unknown (NXPY-C64); t
 the details have are left out of the list.
 """
 
-from msgspec import UNSET, Raw, UnsetType
+from typing import Annotated
 
-from protocols.nexuspay.wire.base import Wire
+from msgspec import UNSET, UnsetType
+
+from domain.nexuspay.transactions import Status, Type
+from protocols.described import Number, meta
+from protocols.nexuspay.wire.base import PageQuery, Wire
 
 
 class Token(Wire, frozen=True, kw_only=True):
     symbol: str
     name: str
-    amount: Raw
+    amount: Number
     decimals: int
 
 
@@ -23,25 +27,25 @@ class TokenDetail(Token, frozen=True, kw_only=True):
 
 
 class Fiat(Wire, frozen=True, kw_only=True):
-    amount: Raw
+    amount: Number
     currency: str
     formatted: str
-    historical_rate: Raw | UnsetType = UNSET
+    historical_rate: Number | UnsetType = UNSET
 
 
 class Usd(Wire, frozen=True, kw_only=True):
-    amount: Raw
+    amount: Number
     formatted: str
-    rate: Raw
-    current_rate: Raw | UnsetType = UNSET
+    rate: Number
+    current_rate: Number | UnsetType = UNSET
 
 
 class Kes(Wire, frozen=True, kw_only=True):
-    amount: Raw
+    amount: Number
     formatted: str
-    rate: Raw
-    current_rate: Raw | UnsetType = UNSET
-    historical_rate: Raw | UnsetType = UNSET
+    rate: Number
+    current_rate: Number | UnsetType = UNSET
+    historical_rate: Number | UnsetType = UNSET
 
 
 class Values(Wire, frozen=True, kw_only=True):
@@ -63,7 +67,7 @@ class BlockchainDetail(Blockchain, frozen=True, kw_only=True):
 
     block_number: int | None
     gas_used: int | None
-    gas_fee: Raw | None
+    gas_fee: Number | None
 
 
 class Portfolio(Wire, frozen=True, kw_only=True):
@@ -103,12 +107,12 @@ class Metadata(Wire, frozen=True, kw_only=True):
     chain: str
     token_type: str
     direct_buy: bool
-    conversion_rate: Raw
+    conversion_rate: Number
     estimated_value: str
     current_estimated_value: str
     kes_estimated_value: str
-    platform_fee: Raw
-    user_balance_at_time: Raw | None
+    platform_fee: Number
+    user_balance_at_time: Number | None
 
 
 class Dashboard(Wire, frozen=True, kw_only=True):
@@ -150,7 +154,7 @@ class Detail(Wire, frozen=True, kw_only=True):
     """A transaction with everything known of it."""
 
     id: str
-    object_id: str
+    object_id: Annotated[str, meta(additive=True)]
     type: str
     status: str
     token: TokenDetail
@@ -174,6 +178,17 @@ class Filters(Wire, frozen=True, kw_only=True):
     date_to: str | None = None
 
 
+class HistoryQuery(PageQuery, frozen=True, kw_only=True):
+    """What the list is narrowed to (NXPY-C55); ISO 8601 dates or times."""
+
+    status: Status | UnsetType = UNSET
+    type: Type | UnsetType = UNSET
+    chain: str | UnsetType = UNSET
+    token_type: str | UnsetType = UNSET
+    date_from: str | UnsetType = UNSET
+    date_to: str | UnsetType = UNSET
+
+
 class Summary(Wire, frozen=True, kw_only=True):
     total: int
     page: int
@@ -183,8 +198,8 @@ class Summary(Wire, frozen=True, kw_only=True):
 
 
 class Volume(Wire, frozen=True, kw_only=True):
-    usd: Raw
-    kes: Raw
+    usd: Number
+    kes: Number
 
 
 class Activity(Wire, frozen=True, kw_only=True):
@@ -201,7 +216,7 @@ class Insights(Wire, frozen=True, kw_only=True):
     total_volume: Volume
     most_used_chain: str | None
     most_used_token: str | None
-    average_transaction_size: Raw
+    average_transaction_size: Number
     recent_activity: Activity
 
 

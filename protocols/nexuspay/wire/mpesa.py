@@ -1,8 +1,11 @@
 """Document 002, "MPESA Integration" and "Crypto Spending System"."""
 
-from msgspec import UNSET, Raw, UnsetType
+from typing import Final
 
-from protocols.nexuspay.wire.base import Amount, Moved, Wire
+from msgspec import UNSET, UnsetType
+
+from protocols.described import Number, narrowed
+from protocols.nexuspay.wire.base import Amount, Moved, SpecialError, Wire
 
 
 class Deposit(Wire, frozen=True, kw_only=True):
@@ -67,7 +70,7 @@ class Deposited(Wire, frozen=True, kw_only=True):
 class Bought(Wire, frozen=True, kw_only=True):
     transaction_id: str
     mpesa_amount: int
-    crypto_amount: Raw
+    crypto_amount: Number
     token_type: str
     chain: str
     status: str
@@ -80,7 +83,7 @@ class Bought(Wire, frozen=True, kw_only=True):
 class ReceiptVerified(Moved, frozen=True, kw_only=True):
     transaction_id: str
     mpesa_receipt_number: str
-    crypto_amount: Raw
+    crypto_amount: Number
     token_type: str
     chain: str
     recipient: str | None
@@ -115,8 +118,8 @@ class TransactionStatus(Wire, frozen=True, kw_only=True):
 
 class CryptoPaid(Moved, frozen=True, kw_only=True):
     transaction_id: str
-    fiat_amount: Raw
-    crypto_amount: Raw
+    fiat_amount: Number
+    crypto_amount: Number
     token_type: str
     chain: str
     target_type: str
@@ -128,7 +131,7 @@ class CryptoPaid(Moved, frozen=True, kw_only=True):
     mpesa_transaction_id: str | None
     explorer_url: str
     processing_time_ms: int
-    conversion_rate: Raw
+    conversion_rate: Number
     description: str | None
     note: str
 
@@ -136,8 +139,8 @@ class CryptoPaid(Moved, frozen=True, kw_only=True):
 class Short(Wire, frozen=True, kw_only=True):
     """`data` of the documented INSUFFICIENT_BALANCE."""
 
-    requested_amount: Raw
-    available_amount: Raw
+    requested_amount: Number
+    available_amount: Number
     token_type: str
     chain: str
 
@@ -148,3 +151,10 @@ class RolledBack(Wire, frozen=True, kw_only=True):
     transaction_id: str
     rollback_tx_hash: str
     explorer_url: str
+
+
+# The two refusals of pay-with-crypto that have a body of their own (NXPY-C41).
+SHORT: Final = narrowed("InsufficientCrypto", SpecialError, "Too little of the token.", data=Short)
+ROLLED_BACK: Final = narrowed(
+    "PaymentRolledBack", SpecialError, "M-Pesa refused; the tokens are back.", data=RolledBack
+)

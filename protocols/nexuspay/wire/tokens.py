@@ -1,9 +1,12 @@
 """Document 002, "Crypto Transactions"."""
 
+from typing import Annotated
+
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from protocols.nexuspay.wire.base import Amount, Moved, Pagination, Wire
+from protocols.described import meta
+from protocols.nexuspay.wire.base import Amount, Moved, PageQuery, Pagination, Wire
 
 
 class SendToken(Wire, frozen=True, kw_only=True):
@@ -56,6 +59,13 @@ class TransferEvent(Wire, frozen=True, kw_only=True):
     block_number: int
 
 
+class EventsQuery(PageQuery, frozen=True, kw_only=True):
+    """Query of the transfer events."""
+
+    address: str
+    chain: str | UnsetType = UNSET
+
+
 class TransferEvents(Wire, frozen=True, kw_only=True):
     events: list[TransferEvent]
-    pagination: Pagination
+    pagination: Annotated[Pagination, meta(additive=True)]

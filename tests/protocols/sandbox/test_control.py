@@ -11,7 +11,7 @@ from protocols.http import Request, Response
 from protocols.sandbox.persons import BadRequest, account_key, units
 from protocols.sandbox.routes import Control, find
 from protocols.sandbox.service import Sandbox
-from protocols.sandbox.wire import ClockBody, NewUser
+from protocols.sandbox.wire import ClockBody, ClockShown, NewUser
 
 YEAR_2999_S = 32_503_593_600
 
@@ -41,9 +41,9 @@ async def test_the_clock_stays_in_years_that_can_be_written(seconds: int):
 
 async def test_the_clock_can_be_read_at_its_very_end():
     clock, kept = Clock(wall_us=lambda: YEAR_2999_S * 1_000_000), list[int]()
-    assert await moved(clock, kept, 86_400) == {"now": "3000-01-01T00:00:00Z"}
+    assert await moved(clock, kept, 86_400) == ClockShown(now="3000-01-01T00:00:00Z")
     assert isinstance(await moved(clock, kept, 1), Response)
-    assert await moved(clock, kept, 0) == {"now": "3000-01-01T00:00:00Z"}
+    assert await moved(clock, kept, 0) == ClockShown(now="3000-01-01T00:00:00Z")
 
 
 @pytest.mark.parametrize("text", ["1.001", "-1", "NaN", "1e400", "", "x"])
