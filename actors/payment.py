@@ -25,7 +25,6 @@ from actors.payment_evidence import (
     End,
     Resend,
     Result,
-    Review,
     Source,
     Verdict,
     belongs,
@@ -45,7 +44,7 @@ from actors.payment_messages import (
 )
 from actors.payment_parts import Parts, moved_fact
 from actors.payment_rulings import begun_again, ruled
-from actors.payment_verdicts import cancelled, carry_out, chase_escrow, end
+from actors.payment_verdicts import cancelled, carry_out, chase_escrow, end, give_up, park
 from actors.rails import (
     Outcome,
     Paid,
@@ -296,7 +295,7 @@ class PaymentActor:
         began_us = payment.last_retry_us or payment.created_us
         is_over = self.parts.clock.now_us() - began_us >= patience_us
         if not payment.checkout or (is_over and self.last_words):
-            await self._give_up()
+            await give_up(self.book)
             return
         await self._wait_longer(ASK_AGAIN_US, 0 if is_over else payment.attempts)
         self.last_words = is_over
@@ -305,17 +304,13 @@ class PaymentActor:
     async def _nothing_known(self) -> None:
         """The provider was asked for the last time, and does not know either (MPWS-C16)."""
         if self.payment.is_open and self.last_words and not self.payment.claim:
-            await self._give_up()
-
-    async def _give_up(self) -> None:
-        if claim := self.payment.claim:
-            reason = f"called back as paid ({claim}), never confirmed"
-            await carry_out(self.book, Review("", 0, reason), {})
-        else:
-            await end(self.book, End(Move.EXPIRE, "no answer"))
+            await give_up(self.book)
 
     async def _chase_payout(self) -> None:
         payment = self.payment
+        if not payment.conversation and after(payment.kind, payment.state, Move.PARK):
+            await park(self.book)
+            return
         resends = len(RESEND_US)
         if payment.attempts == REVIEW_ATTEMPTS:
             await self.book.alert(Alert("payout_unresolved", "no evidence yet"))

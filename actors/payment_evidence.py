@@ -7,6 +7,7 @@ that proves nothing leaves everything as it is.
 
 from dataclasses import dataclass
 from enum import Enum
+from typing import Final
 
 from actors.rails import (
     Cause,
@@ -24,6 +25,7 @@ from domain.payments import BILLS, COLLECTIONS, PAYOUTS, Kind, Move, Payment, St
 from domain.settlement import expected_cash
 
 Result = PushResult | TransferResult | StatusResult
+TIMED_OUT: Final = "Network timeout"  # document 002's reason of an escrow undone by silence
 _PHONE_DIGITS = 12  # 2547…; anything else (masked, a name) cannot be compared
 
 
@@ -197,7 +199,7 @@ def _paid_out(payment: Payment, paid: Paid, owner: int | None) -> Verdict:
     wrong = None
     if owner is not None:
         wrong = f"receipt {receipt} was used before"
-    elif not payment.is_open:
+    elif not payment.awaits_evidence:
         return Book(receipt, amount, Alert("suspense", _late(payment)))
     elif amount != expected:
         wrong = f"paid out {_whole(amount)} instead of {_whole(expected)}"
@@ -215,7 +217,7 @@ def _known_cash(payment: Payment, paid: Paid, owner: int | None) -> Verdict | No
     if owner == payment.id:
         return Nothing("duplicate")
     if not receipt:
-        doubtful = payment.state is State.UNDER_REVIEW
+        doubtful = payment.state is State.UNDER_REVIEW and not payment.awaits_evidence
         return Nothing("duplicate") if payment.cash or doubtful else None
     if not payment.unreceipted or owner is not None:
         return None
@@ -230,9 +232,12 @@ def _refused(payment: Payment, refused: Refused, source: Source) -> Verdict:
     if payment.is_open and payment.claim:
         said = f"called back as paid ({payment.claim}), asked about it: {refused.message}"
         return Review("", 0, said)
-    if payment.is_open:
+    if payment.awaits_evidence:
         told = Alert("provider", refused.message) if refused.needs_operator else None
-        return End(_end_of(payment, refused, source), refused.message, told, refused.code)
+        reason = refused.message
+        if payment.kind is Kind.TOKEN_ESCROW and refused.cause is Cause.UNREACHABLE:
+            reason = TIMED_OUT
+        return End(_end_of(payment, refused, source), reason, told, refused.code)
     if payment.state is State.COMPLETED and source is not Source.QUERY:
         message = f"refused after it was completed: {refused.message}"
         return Nothing("contradicts the record", Alert("contradiction", message))

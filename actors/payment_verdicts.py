@@ -6,7 +6,7 @@ import msgspec
 
 from actors.payment_book import Deed, PaymentBook
 from actors.payment_calls import Calls
-from actors.payment_evidence import Alert, Book, End, Learn, Nothing, Review, Settle
+from actors.payment_evidence import TIMED_OUT, Alert, Book, End, Learn, Nothing, Review, Settle
 from actors.payment_parts import completed_fact, failed_fact, label
 from domain.nexuspay.token_payments import GIVE_UP_AFTER_US
 from domain.payments import COLLECTIONS, Move, Payment, State, after
@@ -66,10 +66,31 @@ async def chase_escrow(book: PaymentBook, calls: Calls, now_us: int) -> None:
     """Asked once; continued silence undoes it (NXPY-C46)."""
     over_us = book.payment.created_us + GIVE_UP_AFTER_US
     if now_us >= over_us:
-        await end(book, End(Move.EXPIRE, "Network timeout"))
+        await end(book, End(Move.EXPIRE, TIMED_OUT))
         return
     await book.note(book.next(due_us=over_us))
     calls.question(book.payment)
+
+
+async def give_up(book: PaymentBook) -> None:
+    """Nobody answers about a push any more; one that was called back as paid is a person's."""
+    if claim := book.payment.claim:
+        reason = f"called back as paid ({claim}), never confirmed"
+        await _to_review(book, Review("", 0, reason), {})
+    else:
+        await end(book, End(Move.EXPIRE, "no answer"))
+
+
+async def park(book: PaymentBook) -> None:
+    """An order nobody answered, at a provider that knows it by no id of ours: its money stays
+    held, and an operator looks there. A callback that comes after all decides it (MPWS-C11)."""
+    payment = book.payment
+    state = after(payment.kind, payment.state, Move.PARK)
+    assert state is not None, "the caller has looked"
+    reason = payment.reason or "no answer"
+    moved = book.next(state, asking=False, reason=reason)
+    alert = Alert("payout_unresolved", f"parked for review: {reason}")
+    await book.record(moved, Deed(fact=failed_fact, alert=alert))
 
 
 async def _settle(book: PaymentBook, verdict: Settle, known: dict[str, Any]) -> str:

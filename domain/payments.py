@@ -79,6 +79,7 @@ class Move(StrEnum):
     CANCEL = "cancel"
     EXPIRE = "expire"
     CONTRADICTED = "contradicted"  # other amount or payer, or a receipt used before
+    PARK = "park"  # there is nobody to ask any more: a person decides, or late evidence does
     APPROVE = "approve"  # an operator credits what was under review
     REJECT = "reject"  # an operator does not: the cash stays in suspense, to be given back
     RETRY = "retry"  # an operator lets what failed be tried once more
@@ -154,6 +155,20 @@ _BY_ADMIN: Final = {
 }
 _TOKEN_COLLECTION: Final = {**_COLLECTION, **_BY_ADMIN}
 _TOKEN_PAYOUT: Final = {**_PAYOUT, **_BY_ADMIN}
+# A bill whose order was never answered has no id to ask by; its tokens stay held meanwhile.
+_TOKEN_BILL: Final = {
+    **_TOKEN_PAYOUT,
+    (State.UNKNOWN, Move.PARK): State.UNDER_REVIEW,
+    **{
+        (State.UNDER_REVIEW, move): end
+        for move, end in (
+            (Move.PAID, State.COMPLETED),
+            (Move.REFUSED, State.FAILED),
+            (Move.APPROVE, State.COMPLETED),
+            (Move.REJECT, State.FAILED),
+        )
+    },
+}
 # Silence undoes an escrow (NXPY-C46): what is paid after that is a person's to reconcile.
 _TOKEN_ESCROW: Final = {
     **_PAYOUT,
@@ -190,7 +205,7 @@ _TABLES: Final = {
     Kind.TOKEN_DEPOSIT: _TOKEN_COLLECTION,
     Kind.TOKEN_PURCHASE: _TOKEN_COLLECTION,
     Kind.TOKEN_SALE: _TOKEN_PAYOUT,
-    Kind.TOKEN_BILL: _TOKEN_PAYOUT,
+    Kind.TOKEN_BILL: _TOKEN_BILL,
     Kind.TOKEN_ESCROW: _TOKEN_ESCROW,
     Kind.TOKEN_SEND: _CHAIN_PAYOUT,
 }
@@ -283,6 +298,11 @@ class Payment(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     def is_open(self) -> bool:
         """Whether it may still move."""
         return self.state in OPEN
+
+    @property
+    def awaits_evidence(self) -> bool:
+        """Whether the provider's word still decides it: a parked bill's does."""
+        return self.is_open or (self.kind is Kind.TOKEN_BILL and self.state is State.UNDER_REVIEW)
 
     @property
     def hold(self) -> Hold | None:

@@ -114,7 +114,8 @@ def _template(postgres_dsn: str) -> str:
 _numbers = itertools.count(1)
 
 
-def _fresh_database(postgres_dsn: str, template: str) -> Iterator[str]:
+def fresh_database(postgres_dsn: str, template: str) -> Iterator[str]:
+    """One new database made from `template`, dropped afterwards."""
     name = f"test_{next(_numbers)}"
     with psycopg.connect(postgres_dsn, autocommit=True) as admin:
         admin.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
@@ -125,13 +126,13 @@ def _fresh_database(postgres_dsn: str, template: str) -> Iterator[str]:
 @pytest.fixture
 def empty_dsn(postgres_dsn: str) -> Iterator[str]:
     """A database of the test's own without any table."""
-    yield from _fresh_database(postgres_dsn, "template0")
+    yield from fresh_database(postgres_dsn, "template0")
 
 
 @pytest.fixture
 def dsn(postgres_dsn: str, _template: str) -> Iterator[str]:
     """A database of the test's own with all migrations applied."""
-    yield from _fresh_database(postgres_dsn, _template)
+    yield from fresh_database(postgres_dsn, _template)
 
 
 @pytest.fixture
@@ -147,7 +148,6 @@ _LONG = (
     "tests/crash/",
     "tests/flows/",
     "tests/ledger/",
-    "tests/protocols/nexuspay/",
     "tests/providers/chains/",
     "tests/wallet/",
 )

@@ -29,7 +29,24 @@ class _Kind(NamedTuple):
     verbs: tuple[str, str, str]
 
 
+class Look(NamedTuple):
+    """How a status is shown (NXPY-C54)."""
+
+    color: str
+    priority: str
+    progress: int  # per cent
+    action: str
+
+
+def _spent(category: str, icon: str, description: str, *verbs: str) -> _Kind:
+    completed, under_way, failed = verbs
+    portfolio = Portfolio("negative", "-", description)
+    return _Kind(category, icon, portfolio, (completed, under_way, failed))
+
+
 _UNCHANGED: Final = Portfolio("neutral", "=", "No change to your portfolio")
+_PAY: Final = ("Paid", "Paying", "Failed to pay")
+_SELL: Final = ("Sold", "Selling", "Failed to sell")
 _KINDS: Final = {
     Type.FIAT_TO_CRYPTO: _Kind(
         "Buy Crypto",
@@ -37,24 +54,9 @@ _KINDS: Final = {
         Portfolio("positive", "+", "Added crypto to your portfolio"),
         ("Bought", "Buying", "Failed to buy"),
     ),
-    Type.CRYPTO_TO_FIAT: _Kind(
-        "Sell Crypto",
-        "🪙→💰",
-        Portfolio("negative", "-", "Converted crypto to cash"),
-        ("Sold", "Selling", "Failed to sell"),
-    ),
-    Type.CRYPTO_TO_PAYBILL: _Kind(
-        "Pay Bill",
-        "🪙→🧾",
-        Portfolio("negative", "-", "Paid a bill with crypto"),
-        ("Paid", "Paying", "Failed to pay"),
-    ),
-    Type.CRYPTO_TO_TILL: _Kind(
-        "Pay Till",
-        "🪙→🏪",
-        Portfolio("negative", "-", "Paid a till with crypto"),
-        ("Paid", "Paying", "Failed to pay"),
-    ),
+    Type.CRYPTO_TO_FIAT: _spent("Sell Crypto", "🪙→💰", "Converted crypto to cash", *_SELL),
+    Type.CRYPTO_TO_PAYBILL: _spent("Pay Bill", "🪙→🧾", "Paid a bill with crypto", *_PAY),
+    Type.CRYPTO_TO_TILL: _spent("Pay Till", "🪙→🏪", "Paid a till with crypto", *_PAY),
     Type.TOKEN_TRANSFER: _Kind(
         "Transfer",
         "🪙→🪙",
@@ -62,34 +64,18 @@ _KINDS: Final = {
         ("Sent", "Sending", "Failed to send"),
     ),
 }
-STATUS_COLORS: Final = {
-    Status.COMPLETED: "#10B981",
-    Status.PENDING: "#F59E0B",
-    Status.RESERVED: "#3B82F6",
-    Status.FAILED: "#EF4444",
-    Status.ERROR: "#DC2626",
+_LOOKS: Final = {
+    Status.COMPLETED: Look("#10B981", "low", 100, "View on blockchain explorer"),
+    Status.PENDING: Look("#F59E0B", "medium", 25, "Wait for confirmation"),
+    Status.RESERVED: Look("#3B82F6", "medium", 50, "Complete the payment on your phone"),
+    Status.FAILED: Look("#EF4444", "high", 100, "Try the transaction again"),
+    Status.ERROR: Look("#DC2626", "high", 100, "Contact support"),
 }
-PRIORITIES: Final = {
-    Status.COMPLETED: "low",
-    Status.PENDING: "medium",
-    Status.RESERVED: "medium",
-    Status.FAILED: "high",
-    Status.ERROR: "high",
-}
-PROGRESS: Final = {
-    Status.PENDING: 25,
-    Status.RESERVED: 50,
-    Status.COMPLETED: 100,
-    Status.FAILED: 100,
-    Status.ERROR: 100,
-}
-_ACTIONS: Final = {
-    Status.COMPLETED: ("View on blockchain explorer",),
-    Status.PENDING: ("Wait for confirmation",),
-    Status.RESERVED: ("Complete the payment on your phone",),
-    Status.FAILED: ("Try the transaction again",),
-    Status.ERROR: ("Contact support",),
-}
+
+
+def look(transaction: Transaction) -> Look:
+    """Colour, priority, progress and advice by its status."""
+    return _LOOKS[transaction.status]
 
 
 def category(transaction: Transaction) -> str:
@@ -107,11 +93,6 @@ def portfolio(transaction: Transaction) -> Portfolio:
     if transaction.status in (Status.FAILED, Status.ERROR):
         return _UNCHANGED
     return _KINDS[transaction.type].portfolio
-
-
-def action_items(transaction: Transaction) -> tuple[str, ...]:
-    """What its owner may do next."""
-    return _ACTIONS[transaction.status]
 
 
 def summary(transaction: Transaction) -> str:

@@ -22,15 +22,14 @@ class Waiting(Protocol):
 class Sockets:
     """Started by app.py with the surface; ends when it is cancelled."""
 
-    def __init__(self, clock: Clock, within_s: float = AUTHENTICATE_WITHIN_S) -> None:
+    def __init__(self, clock: Clock) -> None:
         self.expiries = Expiries(clock)
-        self._within_s = within_s
         # All wait equally long, so the first in is the first to be late.
         self._waiting: deque[tuple[float, Waiting]] = deque()
 
     def wait_for(self, socket: Waiting) -> None:
         """Give a socket that was just opened its time to say who it is."""
-        self._waiting.append((trio.current_time() + self._within_s, socket))
+        self._waiting.append((trio.current_time() + AUTHENTICATE_WITHIN_S, socket))
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Close sockets in time."""

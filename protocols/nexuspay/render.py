@@ -32,7 +32,7 @@ class Current(NamedTuple):
 
 def item(transaction: Transaction, now_us: int) -> wire.Item:
     """A row of the history."""
-    token = TOKENS[transaction.token]
+    token, look = TOKENS[transaction.token], dashboard.look(transaction)
     return wire.Item(
         id=transaction.id,
         type=transaction.type.value,
@@ -49,9 +49,9 @@ def item(transaction: Transaction, now_us: int) -> wire.Item:
         timing=_timing(transaction, now_us),
         references=wire.References(**_references(transaction)),
         dashboard=wire.Dashboard(
-            priority=dashboard.PRIORITIES[transaction.status],
+            priority=look.priority,
             category=dashboard.category(transaction),
-            status_color=dashboard.STATUS_COLORS[transaction.status],
+            status_color=look.color,
             icon=dashboard.icon(transaction),
             summary=dashboard.summary(transaction),
         ),
@@ -65,6 +65,7 @@ def detail(
     token = TOKENS[transaction.token]
     category = dashboard.category(transaction)
     completed = transaction.status is Status.COMPLETED
+    look = dashboard.look(transaction)
     return wire.Detail(
         id=transaction.id,
         object_id=object_id(transaction.id),
@@ -92,11 +93,11 @@ def detail(
         ),
         metadata=_metadata(transaction, current),
         dashboard=wire.DashboardDetail(
-            priority=dashboard.PRIORITIES[transaction.status],
-            status_color=dashboard.STATUS_COLORS[transaction.status],
+            priority=look.priority,
+            status_color=look.color,
             icon=dashboard.icon(transaction),
-            progress_percentage=dashboard.PROGRESS[transaction.status],
-            action_items=dashboard.action_items(transaction),
+            progress_percentage=look.progress,
+            action_items=(look.action,),
             summary=dashboard.summary(transaction),
             category=category if listed else UNSET,
         ),

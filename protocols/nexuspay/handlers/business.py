@@ -8,7 +8,7 @@ from domain.identity import Refused as Denied
 from domain.identity.contact import normalise_phone
 from domain.ledger import Refusal
 from domain.money import plain
-from domain.nexuspay.addresses import is_address, same
+from domain.nexuspay.addresses import is_address, is_misspelled, same
 from domain.nexuspay.business import Business as Firm
 from domain.nexuspay.catalogue import CHAINS, DEFAULT_TOKEN
 from domain.nexuspay.transactions import Operation
@@ -83,6 +83,8 @@ class BusinessAccounts:
         own = call.profile.wallet_address
         if own is None or not is_address(body.wallet_address) or not same(body.wallet_address, own):
             raise invalid("walletAddress must be your personal wallet address")
+        if is_misspelled(body.wallet_address):
+            raise invalid("walletAddress has a wrong checksum")
         chain = wanted or await self._chain_with(business, amount)
         carried(self._nexus, chain, DEFAULT_TOKEN)
         source = Side(business_account(business.user_id, DEFAULT_TOKEN, chain), business.address)

@@ -8,7 +8,7 @@ from actors.token_transfers import CONFIRMED, Sent, Side, Transfer
 from domain.identity.contact import normalise_phone
 from domain.ledger import AccountKey, Refusal
 from domain.money import plain
-from domain.nexuspay.addresses import is_address, is_hex, same
+from domain.nexuspay.addresses import is_address, is_hex, is_misspelled, same
 from domain.nexuspay.business import Business
 from domain.nexuspay.catalogue import DEFAULT_TOKEN
 from domain.nexuspay.transactions import Operation, Transaction
@@ -96,6 +96,8 @@ class Tokens:
             return await self._by_phone(call, identifier, chain)
         if not is_address(identifier):
             raise invalid("recipientIdentifier must be a phone number or a wallet address")
+        if is_misspelled(identifier):
+            raise invalid("recipientIdentifier has a wrong checksum")
         person = await self._nexus.people.by_wallet_address(identifier)
         if person is not None and not person.deleted:
             if person.user_id == call.user_id:
@@ -137,6 +139,8 @@ def _own_side(call: Call, address: str, chain: str) -> Side:
     own = call.profile.wallet_address
     if not is_address(address):
         raise invalid("senderAddress must be 0x and 40 hex digits")
+    if is_misspelled(address):
+        raise invalid("senderAddress has a wrong checksum")
     if own is None or not same(address, own):
         raise Refused(Problem.FORBIDDEN, details="senderAddress is not your wallet address")
     return Side(personal(call.user_id, DEFAULT_TOKEN, chain), own)

@@ -96,10 +96,11 @@ class References(Wire, frozen=True, kw_only=True):
     retry_count: int
 
 
-class ReferencesDetail(References, frozen=True, kw_only=True):
-    """`object_id` is additive: the other id the transaction is found by (contract.md)."""
-
+class ReferencesDetail(Wire, frozen=True, kw_only=True):
+    transaction_id: str
+    mpesa_transaction_id: str | None
     crypto_transaction_hash: str | None
+    retry_count: int
     last_retry_at: str | None
 
 
@@ -127,12 +128,12 @@ class DashboardDetail(Wire, frozen=True, kw_only=True):
     """`category` is under `portfolio` in the details; the insights have it here as well."""
 
     priority: str
+    category: str | UnsetType = UNSET
     status_color: str
     icon: str
     progress_percentage: int
     action_items: tuple[str, ...]
     summary: str
-    category: str | UnsetType = UNSET
 
 
 class Item(Wire, frozen=True, kw_only=True):
@@ -151,7 +152,10 @@ class Item(Wire, frozen=True, kw_only=True):
 
 
 class Detail(Wire, frozen=True, kw_only=True):
-    """A transaction with everything known of it."""
+    """A transaction with everything known of it.
+
+    `object_id` is additive: the other id the transaction is found by (contract.md).
+    """
 
     id: str
     object_id: Annotated[str, meta(additive=True)]

@@ -4,6 +4,7 @@ import contextlib
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import datetime
 from decimal import Decimal
 from itertools import count
 from pathlib import Path
@@ -30,6 +31,11 @@ def new_email() -> str:
 
 def new_phone() -> str:
     return f"+2547110{next(_numbers):05d}"
+
+
+def new_bill() -> str:
+    """A paybill or till that nobody else pays."""
+    return f"7{next(_numbers):05d}"
 
 
 class Socket:
@@ -121,8 +127,10 @@ class House:
     async def admin(self) -> Person:
         return await self.person(admin=True)
 
-    async def advance(self, seconds: int) -> None:
-        await self.sandbox("clock", {"advance_seconds": seconds})
+    async def advance(self, seconds: int) -> datetime:
+        """Move the application's clock; what it says then."""
+        now: str = (await self.sandbox("clock", {"advance_seconds": seconds}))["now"]
+        return datetime.fromisoformat(now)
 
     async def messages(self, to: str) -> list[dict[str, Any]]:
         answer = await self.http.get("/sandbox/messages", params={"to": to})
@@ -165,10 +173,16 @@ async def serving(dsn: str, folder: Path, **environ: str) -> AsyncIterator[House
     options = read_options(
         {"DATABASE_URL": dsn, "DATA_DIR": str(folder), "APP_PORT": "0"} | environ
     )
-    async with running(options) as server:
-        base = f"http://127.0.0.1:{server.port}"
-        async with httpx.AsyncClient(base_url=base, timeout=60, trust_env=False) as http:
-            yield House(http, server.port)
+    async with running(options) as server, visited(server.port) as house:
+        yield house
+
+
+@asynccontextmanager
+async def visited(port: int) -> AsyncIterator[House]:
+    """A server that runs already."""
+    base = f"http://127.0.0.1:{port}"
+    async with httpx.AsyncClient(base_url=base, timeout=60, trust_env=False) as http:
+        yield House(http, port)
 
 
 def refused(answer: httpx.Response, status: int, code: str) -> dict[str, Any]:

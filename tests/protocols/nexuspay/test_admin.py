@@ -5,8 +5,8 @@ import re
 from storage.audit import PostgresAudit
 from storage.pool import Pool
 from tests.protocols.nexuspay.house import House, Person, refused
+from tests.protocols.nexuspay.mpesa import BUY, balances, ended, push
 from tests.protocols.nexuspay.test_history import send
-from tests.protocols.nexuspay.test_mpesa import BUY, balances, ended, push
 
 _READS = ("/admin/users", "/admin/transactions", "/admin/platform-wallets")
 

@@ -118,82 +118,85 @@ def test_a_sale_is_listed_as_in_the_document() -> None:
     assert item["dashboard"]["summary"] == "Sold 25 USDC for KES 3,337.50"
 
 
+DETAIL: dict[str, Any] = {
+    "id": BOUGHT.id,
+    "type": "fiat_to_crypto",
+    "status": "completed",
+    "token": {
+        "symbol": "USDC",
+        "name": "USD Coin",
+        "amount": 50.0,
+        "decimals": 6,
+        "contractAddress": None,
+    },
+    "values": {
+        "fiat": {
+            "amount": 6675,
+            "currency": "KES",
+            "formatted": "KES 6,675",
+            "historicalRate": 133.5,
+        },
+        "usd": {"amount": 50.0, "formatted": "$50.00", "rate": 1.0, "currentRate": 1.0},
+        "kes": {
+            "amount": 6675,
+            "formatted": "KES 6,675",
+            "rate": 133.5,
+            "currentRate": 133.5,
+            "historicalRate": 133.5,
+        },
+    },
+    "blockchain": {
+        "chain": "arbitrum",
+        "network": "Arbitrum One",
+        "txHash": "0xabc",
+        "explorerUrl": "https://arbiscan.io/tx/0xabc",
+        "explorerName": "Arbiscan",
+        "blockNumber": 168234567,
+        "gasUsed": 0,
+        "gasFee": 0,
+    },
+    "portfolio": {
+        "impact": "positive",
+        "direction": "+",
+        "description": "Added crypto to your portfolio",
+        "category": "Buy Crypto",
+    },
+    "references": {
+        "transactionId": BOUGHT.id,
+        "mpesaTransactionId": "MPESA123456789",
+        "cryptoTransactionHash": "0xabc",
+        "retryCount": 0,
+        "lastRetryAt": None,
+    },
+    "metadata": {
+        "chain": "arbitrum",
+        "tokenType": "USDC",
+        "directBuy": True,
+        "conversionRate": 133.5,
+        "estimatedValue": "$50.00 USD",
+        "currentEstimatedValue": "$50.00 USD",
+        "kesEstimatedValue": "KES 6,675.00",
+        "platformFee": 0.5,
+        "userBalanceAtTime": 125.5,
+    },
+    "dashboard": {
+        "priority": "low",
+        "statusColor": "#10B981",
+        "icon": "💳→🪙",
+        "progressPercentage": 100,
+        "actionItems": ["View on blockchain explorer"],
+        "summary": "Bought 50 USDC ($50.00) on arbitrum",
+    },
+}
+
+
 def test_details_have_what_the_document_shows_and_the_other_id() -> None:
     """NXPY-575..633; contract: additive objectId."""
     current = render.Current(units_of("1"), units_of("133.5"))
     detail = shown(render.detail(BOUGHT, NOW_US, current))
     assert detail.pop("objectId") == object_id(BOUGHT.id)
-    assert detail == {
-        "id": BOUGHT.id,
-        "type": "fiat_to_crypto",
-        "status": "completed",
-        "token": {
-            "symbol": "USDC",
-            "name": "USD Coin",
-            "amount": 50.0,
-            "decimals": 6,
-            "contractAddress": None,
-        },
-        "values": {
-            "fiat": {
-                "amount": 6675,
-                "currency": "KES",
-                "formatted": "KES 6,675",
-                "historicalRate": 133.5,
-            },
-            "usd": {"amount": 50.0, "formatted": "$50.00", "rate": 1.0, "currentRate": 1.0},
-            "kes": {
-                "amount": 6675,
-                "formatted": "KES 6,675",
-                "rate": 133.5,
-                "currentRate": 133.5,
-                "historicalRate": 133.5,
-            },
-        },
-        "blockchain": {
-            "chain": "arbitrum",
-            "network": "Arbitrum One",
-            "txHash": "0xabc",
-            "explorerUrl": "https://arbiscan.io/tx/0xabc",
-            "explorerName": "Arbiscan",
-            "blockNumber": 168234567,
-            "gasUsed": 0,
-            "gasFee": 0,
-        },
-        "portfolio": {
-            "impact": "positive",
-            "direction": "+",
-            "description": "Added crypto to your portfolio",
-            "category": "Buy Crypto",
-        },
-        "timing": shown(render.item(BOUGHT, NOW_US))["timing"],
-        "references": {
-            "transactionId": BOUGHT.id,
-            "mpesaTransactionId": "MPESA123456789",
-            "cryptoTransactionHash": "0xabc",
-            "retryCount": 0,
-            "lastRetryAt": None,
-        },
-        "metadata": {
-            "chain": "arbitrum",
-            "tokenType": "USDC",
-            "directBuy": True,
-            "conversionRate": 133.5,
-            "estimatedValue": "$50.00 USD",
-            "currentEstimatedValue": "$50.00 USD",
-            "kesEstimatedValue": "KES 6,675.00",
-            "platformFee": 0.5,
-            "userBalanceAtTime": 125.5,
-        },
-        "dashboard": {
-            "priority": "low",
-            "statusColor": "#10B981",
-            "icon": "💳→🪙",
-            "progressPercentage": 100,
-            "actionItems": ["View on blockchain explorer"],
-            "summary": "Bought 50 USDC ($50.00) on arbitrum",
-        },
-    }
+    timing = shown(render.item(BOUGHT, NOW_US))["timing"]
+    assert detail == {**DETAIL, "timing": timing}
     listed = shown(render.detail(BOUGHT, NOW_US, current, listed=True))
     assert listed["dashboard"]["category"] == "Buy Crypto"
 

@@ -1,6 +1,14 @@
 """The socket of updates: who may hear, and when it ends (FN-16)."""
 
-from tests.protocols.nexuspay.house import House
+from pathlib import Path
+
+import pytest
+import trio
+
+from actors.clock import US, Clock
+from protocols.nexuspay import register
+from protocols.nexuspay.register import Sockets
+from tests.protocols.nexuspay.house import House, serving
 
 
 async def test_a_good_token_is_acknowledged(house: House) -> None:
@@ -34,9 +42,38 @@ async def test_other_messages_are_ignored(house: House) -> None:
         assert (await socket.authenticate(person.token))["type"] == "auth_success"
 
 
-async def test_a_socket_that_says_nothing_is_closed_after_ten_seconds(house: House) -> None:
-    """FN-16: of real time."""
-    async with house.socket() as socket:
+class Silent:
+    """A socket that says nothing, and when it was told that it is too late."""
+
+    late_at: float | None = None
+
+    def too_late(self) -> None:
+        self.late_at = trio.current_time()
+
+
+async def test_a_socket_that_says_nothing_is_told_after_ten_seconds(autojump_clock: None) -> None:
+    """FN-16, NXPY-C37: of real time, each socket its own ten."""
+    sockets = Sockets(Clock(wall_us=lambda: round(trio.current_time() * US)))
+    first, second = Silent(), Silent()
+    async with trio.open_nursery() as nursery:
+        await nursery.start(sockets.run)
+        began = trio.current_time()
+        sockets.wait_for(first)
+        await trio.sleep(4)
+        sockets.wait_for(second)
+        await trio.sleep(11)
+        nursery.cancel_scope.cancel()
+    for socket, at in ((first, began + 10), (second, began + 14)):
+        assert socket.late_at is not None
+        assert 0 <= socket.late_at - at <= 0.5
+
+
+async def test_a_socket_that_is_too_late_closes_with_4408(
+    dsn: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """NXPY-C37, with less patience than the ten seconds of the running server."""
+    monkeypatch.setattr(register, "AUTHENTICATE_WITHIN_S", 0.2)
+    async with serving(dsn, tmp_path) as house, house.socket() as socket:
         assert await socket.close_code() == 4408
 
 

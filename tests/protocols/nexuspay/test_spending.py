@@ -4,17 +4,18 @@ import re
 from pathlib import Path
 from typing import Any
 
+import pytest
 import trio
 
-from tests.protocols.nexuspay.house import House, Person, refused, serving
+from assembly import server
+from tests.protocols.nexuspay.house import House, Person, new_bill, refused, serving
+from tests.protocols.nexuspay.mpesa import balances, operations
 from tests.protocols.nexuspay.test_history import history
-from tests.protocols.nexuspay.test_mpesa import balances, operations
 
-BILL = {
+BILL: dict[str, Any] = {
     "amount": 500,
     "cryptoAmount": 3.75,
     "targetType": "paybill",
-    "targetNumber": "400222",
     "accountNumber": "12345",
     "chain": "polygon",
     "tokenType": "USDC",
@@ -28,17 +29,24 @@ async def payer(house: House, **funds: str) -> Person:
     return await house.person(balances=funds or {"polygon:USDC": "10"})
 
 
-async def bills(house: House, outcome: str, target: str = "400222", **more: Any) -> None:
+def new_order() -> tuple[dict[str, Any], str]:
+    """A payment to a paybill of its own, and that paybill's number."""
+    bill = new_bill()
+    return {**BILL, "targetNumber": bill}, bill
+
+
+async def bills(house: House, outcome: str, target: str) -> None:
     """What becomes of payments to a target."""
-    rule = {"target": target, "operation": "b2b", "outcome": outcome, **more}
+    rule = {"target": target, "operation": "b2b", "outcome": outcome}
     await house.sandbox("mpesa", rule)
 
 
 async def test_a_paybill_is_paid_with_tokens(house: House) -> None:
     """FN-11, NXPY-421..438."""
     person = await payer(house)
+    order, bill = new_order()
     async with house.socket(person.token) as socket:
-        answer = await person.post(PATH, BILL)
+        answer = await person.post(PATH, order)
         update = await socket.next()
     assert answer.status_code == 200, answer.text
     assert answer.json()["message"] == "Crypto payment completed successfully"
@@ -60,18 +68,18 @@ async def test_a_paybill_is_paid_with_tokens(house: House) -> None:
         "tokenType": "USDC",
         "chain": "polygon",
         "targetType": "paybill",
-        "targetNumber": "400222",
+        "targetNumber": bill,
         "accountNumber": "12345",
         "status": "completed",
         "conversionRate": 133.33,
         "description": "Electricity bill payment",
-        "note": "Successfully paid 500 KES to paybill 400222 using 3.75 USDC",
+        "note": f"Successfully paid 500 KES to paybill {bill} using 3.75 USDC",
         "balance_after": 6.25,
     }
     assert await balances(person) == {"USDC": "6.25"}
     [shown] = (await history(person))["transactions"]
     assert (shown["type"], shown["portfolio"]["impact"]) == ("crypto_to_paybill", "negative")
-    [paid] = await operations(house, target="400222")
+    [paid] = await operations(house, target=bill)
     assert (paid["operation"], paid["amount"]) == ("b2b", 500)
     await house.check_books()
 
@@ -100,7 +108,8 @@ async def test_a_till_is_paid_as_in_the_document(house: House) -> None:
 async def test_too_little_is_answered_with_the_documented_body(house: House) -> None:
     """FN-12: exactly the document's INSUFFICIENT_BALANCE."""
     person = await payer(house, **{"polygon:USDC": "2.1"})
-    answer = await person.post(PATH, BILL)
+    order, _ = new_order()
+    answer = await person.post(PATH, order)
     assert answer.status_code == 400
     assert answer.json() == {
         "success": False,
@@ -121,6 +130,7 @@ async def test_too_little_is_answered_with_the_documented_body(house: House) -> 
 async def test_what_may_not_be_leaves_no_trace(house: House) -> None:
     """FN-12, NXPY-C43..C45; contract: refused requests leave no history entry."""
     person = await payer(house)
+    order, bill = new_order()
     for change, code in (
         ({"cryptoAmount": 3.85}, "CONVERSION_RATE_EXCEEDED"),
         ({"cryptoAmount": 3.65}, "CONVERSION_RATE_EXCEEDED"),
@@ -135,19 +145,20 @@ async def test_what_may_not_be_leaves_no_trace(house: House) -> None:
         ({"amount": 500.5}, "VALIDATION_ERROR"),
         ({"cryptoAmount": "-1"}, "VALIDATION_ERROR"),
     ):
-        refused(await person.post(PATH, {**BILL, **change}), 400, code)
-    refused(await house.post(PATH, BILL), 401, "UNAUTHORIZED")
+        refused(await person.post(PATH, {**order, **change}), 400, code)
+    refused(await house.post(PATH, order), 401, "UNAUTHORIZED")
     assert (await history(person))["summary"]["total"] == 0
-    assert await operations(house, target="400222") == []
-    accepted = {**BILL, "cryptoAmount": 3.82, "description": "x" * 100}
+    assert await operations(house, target=bill) == []
+    accepted = {**order, "cryptoAmount": 3.82, "description": "x" * 100}
     assert (await person.post(PATH, accepted)).status_code == 200
 
 
 async def test_a_refused_payment_gives_the_tokens_back_at_once(house: House) -> None:
     """FN-13 with a definite failure: exactly the document's body."""
     person = await payer(house)
-    await bills(house, "insufficient")
-    answer = await person.post(PATH, BILL, Idempotency_Key="bill-1")
+    order, bill = new_order()
+    await bills(house, "insufficient", bill)
+    answer = await person.post(PATH, order, Idempotency_Key="bill-1")
     body = answer.json()
     assert answer.status_code == 500
     assert set(body) == {"success", "message", "data", "error"}
@@ -164,26 +175,27 @@ async def test_a_refused_payment_gives_the_tokens_back_at_once(house: House) -> 
     assert await balances(person) == {"USDC": "10.00"}
     [shown] = (await history(person))["transactions"]
     assert (shown["status"], shown["portfolio"]["impact"]) == ("failed", "neutral")
-    again = await person.post(PATH, BILL, Idempotency_Key="bill-1")
+    again = await person.post(PATH, order, Idempotency_Key="bill-1")
     assert (again.status_code, again.json()) == (500, body)
     assert again.headers["Idempotent-Replayed"] == "true"
-    assert len(await operations(house, target="400222")) == 1
+    assert len(await operations(house, target=bill)) == 1
     await house.check_books()
 
 
 async def test_silence_undoes_the_payment_and_late_success_is_reconciled(house: House) -> None:
     """FN-13: "Network timeout" within 30 s; NXPY-C46: the success after it moves no balance."""
     person = await payer(house)
-    await bills(house, "no_callback")
+    order, bill = new_order()
+    await bills(house, "no_callback", bill)
     answers: list[Any] = []
 
     async def pay() -> None:
-        answers.append(await person.post(PATH, BILL))
+        answers.append(await person.post(PATH, order))
 
     async with trio.open_nursery() as nursery:
         nursery.start_soon(pay)
         with trio.fail_after(10):
-            while not (found := await operations(house, target="400222")):
+            while not (found := await operations(house, target=bill)):
                 await trio.sleep(0.05)
         await trio.sleep(0.5)
         await house.advance(21)
@@ -207,16 +219,17 @@ async def test_silence_undoes_the_payment_and_late_success_is_reconciled(house: 
 async def test_a_lost_callback_is_asked_about_before_it_is_undone(house: House) -> None:
     """NXPY-C46: the provider, asked once, says that it was paid."""
     person = await payer(house)
-    await bills(house, "lost_callback")
+    order, bill = new_order()
+    await bills(house, "lost_callback", bill)
     answers: list[Any] = []
 
     async def pay() -> None:
-        answers.append(await person.post(PATH, BILL))
+        answers.append(await person.post(PATH, order))
 
     async with trio.open_nursery() as nursery:
         nursery.start_soon(pay)
         with trio.fail_after(10):
-            while not any(each["receipt"] for each in await operations(house, target="400222")):
+            while not any(each["receipt"] for each in await operations(house, target=bill)):
                 await trio.sleep(0.05)
         await house.advance(21)
     [answer] = answers
@@ -225,15 +238,19 @@ async def test_a_lost_callback_is_asked_about_before_it_is_undone(house: House) 
     await house.check_books()
 
 
-async def test_an_escrow_cut_off_by_a_restart_is_resolved(dsn: str, tmp_path: Path) -> None:
+async def test_an_escrow_cut_off_by_a_restart_is_resolved(
+    dsn: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """FN-13 step 5: never left funded."""
+    monkeypatch.setattr(server, "DRAIN_WITHIN_S", 0.2)  # the payment waits far longer
     async with serving(dsn, tmp_path) as house:
         person = await payer(house)
-        await bills(house, "no_callback")
+        order, bill = new_order()
+        await bills(house, "no_callback", bill)
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(person.post, PATH, BILL)
+            nursery.start_soon(person.post, PATH, order)
             with trio.fail_after(10):
-                while not await operations(house, target="400222"):
+                while not await operations(house, target=bill):
                     await trio.sleep(0.05)
             nursery.cancel_scope.cancel()
     async with serving(dsn, tmp_path) as house:
@@ -249,11 +266,14 @@ async def test_an_escrow_cut_off_by_a_restart_is_resolved(dsn: str, tmp_path: Pa
 async def test_a_rate_is_kept_for_two_minutes(house: House) -> None:
     """FN-14, NXPY-464."""
     person = await payer(house)
-    assert (await person.post(PATH, BILL)).status_code == 200
+    order, _ = new_order()
+    assert (await person.post(PATH, order)).status_code == 200
     await house.sandbox("rates", {"pair": "USD/KES", "rate": "140"})
-    data = (await person.post(PATH, BILL)).json()["data"]
+    data = (await person.post(PATH, order)).json()["data"]
     assert data["conversionRate"] == 133.33, "cached"
     await house.advance(121)
-    refused(await person.post(PATH, BILL), 400, "CONVERSION_RATE_EXCEEDED")
-    body = {**BILL, "amount": 140, "cryptoAmount": 1}
+    refused(await person.post(PATH, order), 400, "CONVERSION_RATE_EXCEEDED")
+    body = {**order, "amount": 140, "cryptoAmount": 1}
     assert (await person.post(PATH, body)).json()["data"]["conversionRate"] == 140
+    await house.sandbox("rates", {"pair": "USD/KES", "rate": "133.33"})
+    await house.advance(121)

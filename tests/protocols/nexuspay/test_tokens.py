@@ -82,6 +82,8 @@ _REFUSALS: list[tuple[dict[str, Any], int, str]] = [
     ({"recipientIdentifier": "+254799999999"}, 404, "NOT_FOUND"),
     ({"recipientIdentifier": "bob"}, 400, "VALIDATION_ERROR"),
     ({"recipientIdentifier": "0x" + "ab" * 20}, 400, "VALIDATION_ERROR"),
+    ({"recipientIdentifier": SEED.replace("Ce6", "cE6")}, 400, "VALIDATION_ERROR"),
+    ({"senderAddress": SEED.replace("Ce6", "cE6")}, 400, "VALIDATION_ERROR"),
     ({"recipientIdentifier": "own phone"}, 400, "VALIDATION_ERROR"),
     ({"recipientIdentifier": "own address"}, 400, "VALIDATION_ERROR"),
 ]
@@ -143,9 +145,9 @@ async def a_business(house: House, owner: Person, name: str = "Tea House") -> di
     return made
 
 
-async def test_a_person_becomes_a_merchant_is_paid_and_takes_the_money_home(house: House) -> None:
-    """FN-06."""
-    owner, payer = await house.person(), await house.person(balances={"arbitrum:USDC": "20"})
+async def test_a_person_becomes_a_merchant_by_a_code(house: House) -> None:
+    """FN-06 steps 1, 2 and 5."""
+    owner, other = await house.person(), await house.person()
     phone = new_phone()
     body = {
         "businessName": "Tea House",
@@ -167,19 +169,25 @@ async def test_a_person_becomes_a_merchant_is_paid_and_takes_the_money_home(hous
     code = {"businessId": requested["data"]["businessId"], "otp": WRONG}
     refused(await owner.post("/business/complete-upgrade", code), 400, "INVALID_OTP")
     code["otp"] = CODE
-    refused(await payer.post("/business/complete-upgrade", code), 403, "FORBIDDEN")
+    refused(await other.post("/business/complete-upgrade", code), 403, "FORBIDDEN")
     completed = (await owner.post("/business/complete-upgrade", code)).json()
     assert completed["message"] == "Business account successfully created"
     business = completed["data"]
     assert set(business) == {"businessId", "businessName", "merchantId", "walletAddress"}
-    assert business["merchantId"] == "NEXUS002", "NEXUS001 is the seeded one"
+    assert re.fullmatch(r"NEXUS\d{3,}", business["merchantId"])
+    assert business["merchantId"] != "NEXUS001", "the seeded one"
     assert business["walletAddress"] != owner.address
     refused(await owner.post("/business/complete-upgrade", code), 400, "VALIDATION_ERROR")
     refused(await owner.post("/business/request-upgrade", body), 400, "VALIDATION_ERROR")
 
+
+async def test_a_merchant_is_paid_and_takes_the_money_home(house: House) -> None:
+    """FN-06 steps 3 to 5."""
+    owner, payer = await house.person(), await house.person(balances={"arbitrum:USDC": "20"})
+    business = await a_business(house, owner)
     paying = {
         "senderAddress": payer.address,
-        "businessUniqueCode": "NEXUS002",
+        "businessUniqueCode": business["merchantId"],
         "amount": "5.25",
         "confirm": True,
         "chainName": "arbitrum",
@@ -196,12 +204,7 @@ async def test_a_person_becomes_a_merchant_is_paid_and_takes_the_money_home(hous
         ({"amount": "100"}, 400, "INSUFFICIENT_BALANCE"),
     ):
         refused(await payer.post("/token/pay", {**paying, **change}), status, error)
-
-    home = {
-        "businessId": business["businessId"],
-        "amount": "5",
-        "walletAddress": owner.address,
-    }
+    home = {"businessId": business["businessId"], "amount": "5", "walletAddress": owner.address}
     for who, change, status, error in (
         (payer, {"walletAddress": payer.address}, 403, "FORBIDDEN"),
         (owner, {"amount": "5.26"}, 400, "INSUFFICIENT_BALANCE"),
