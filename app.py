@@ -5,6 +5,7 @@ import os
 import signal
 import sys
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any, NoReturn
 
 import click
@@ -13,11 +14,14 @@ import trio
 
 from actors.journal import Fenced
 from assembly.awake import AwakeClock
+from assembly.backtest import run_backtest
 from assembly.commands import print_token, print_verification
 from assembly.operators import print_reviews, rule
 from assembly.options import OptionError, Options, read_options
 from assembly.reconcile import print_reconciliation
 from assembly.server import running
+from domain.trading.records import RiskMode
+from domain.trading.strategies import STRATEGIES
 from storage.embedded import EmbeddedError
 from storage.errors import StorageError
 
@@ -97,6 +101,34 @@ def review(reference: str, decision: str, note: str, operator: str, **flags: Any
 def reconcile(operator: str, **flags: Any) -> None:
     """Let the running server compare its payments with M-Pesa, and print what it found."""
     _run(print_reconciliation, _options(flags), operator)
+
+
+@main.command()
+@click.option("--strategy", required=True, type=click.Choice(list(STRATEGIES)))
+@click.option(
+    "--candles",
+    required=True,
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="CSV with the columns timestamp, open, high, low, close.",
+)
+@click.option("--risk", default="balanced", type=click.Choice([mode.value for mode in RiskMode]))
+@click.option("--symbol", default="BTC/ZAR", show_default=True)
+@click.option("--capital", default="1000", show_default=True, help="In the quote currency.")
+@click.option(
+    "--plot",
+    default=Path("equity.svg"),
+    show_default=True,
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Where the equity curve is written.",
+)
+def backtest(
+    strategy: str, candles: Path, risk: str, symbol: str, capital: str, plot: Path
+) -> None:
+    """Try a strategy on recorded candles, with the fees and slippage of paper trading."""
+    try:
+        run_backtest(strategy, candles, RiskMode(risk), symbol, capital, plot)
+    except (OptionError, OSError) as error:
+        _fail(str(error))
 
 
 async def _serve(options: Options) -> int:

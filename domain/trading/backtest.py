@@ -107,7 +107,10 @@ def read_candles(lines: Iterable[str]) -> Iterator[Candle]:
 
 
 def _prices(row: dict[str, str]) -> list[str]:
-    return [row[name] for name in ("open", "high", "low", "close")]
+    prices = [row[name] for name in ("open", "high", "low", "close")]
+    if None in prices:
+        raise ValueError("it ends before its columns do")
+    return prices
 
 
 def _price(text: str) -> int:
