@@ -12,7 +12,14 @@ import structlog
 import trio
 
 from actors.clock import US, Clock
-from actors.exchanges import Exchange, ExchangeError, KeyCheck, Keys, KeysRefused
+from actors.exchanges import (
+    Exchange,
+    ExchangeError,
+    ExchangeUnavailable,
+    KeyCheck,
+    Keys,
+    KeysRefused,
+)
 from actors.people import People
 from domain.identity import Profile
 
@@ -168,8 +175,11 @@ class ExchangeKeys:
         found[stored.platform] = _health(checked)
 
     async def _ask(self, platform: str, keys: Keys) -> KeyCheck:
+        exchange = self._exchanges.get(platform)
+        if exchange is None:
+            raise ExchangeUnavailable(f"{platform} is not configured")
         try:
-            return await self._exchanges[platform].check(keys)
+            return await exchange.check(keys)
         except KeysRefused:
             return KeyCheck(valid=False, latency_ms=0)
 

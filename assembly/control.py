@@ -7,6 +7,7 @@ import msgspec
 import structlog
 import trio
 
+from actors.bots import Bots
 from assembly.core import Core
 from assembly.simulators import Simulators
 from protocols.sandbox.service import FaultSwitch, Sandbox
@@ -24,7 +25,11 @@ _OUTAGE_S = 5.0
 
 
 def sandbox_control(
-    core: Core, simulators: Simulators, postgres: Postgres | None, nursery: trio.Nursery
+    core: Core,
+    bots: Bots,
+    simulators: Simulators,
+    postgres: Postgres | None,
+    nursery: trio.Nursery,
 ) -> Sandbox:
     """What the /sandbox endpoints work with."""
     faults = {name: _simulated(fault) for name, fault in simulators.faults.items()}
@@ -62,6 +67,7 @@ def sandbox_control(
         chains=simulators.chains,
         markets=simulators.exchanges,
         faults=faults,
+        fail_bot=bots.fail_next_ticks,
         keep_clock=keep_clock,
         verify=report,
     )

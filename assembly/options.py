@@ -59,6 +59,7 @@ class Options:
     wallet_log: str = ""
     funding_source: str = ""
     amarktai_hosts: str = ""
+    amarktai_bot_limit: int = 5
     amarktai_requests_per_minute: int = 120
     amarktai_invite_codes: str = ""
     amarktai_allow_withdrawal_keys: str = ""

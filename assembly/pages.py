@@ -23,6 +23,8 @@ code{background:#f2f2f2;padding:.1em .3em;border-radius:3px}td{padding:.2rem 1re
 <tr><td>M-Pesa callbacks</td><td><code>/mpesa/api/v1/mpesa/…</code></td></tr>
 <tr><td>NexusPay</td><td><code>/nexuspay/api/…</code>, <code>/nexuspay/ws</code></td></tr>
 <tr><td>wallet</td><td><code>/wallet/api/wallet/…</code></td></tr>
+<tr><td>Amarktai</td><td><code>/amarktai/api/…</code>, <code>/amarktai/api/ws</code>,
+<code>/amarktai/api/realtime/events</code></td></tr>
 <tr><td>operators</td><td><code>/ops/reviews</code></td></tr>
 <tr><td>documents</td><td><a href="/docs">endpoints</a>, <a href="/docs/sockets">sockets</a>,
 <a href="/openapi.json"><code>/openapi.json</code></a>,

@@ -31,6 +31,7 @@ from assembly.pages import pages_app, root_routes
 from assembly.seed import seed
 from assembly.simulators import Simulators, simulators
 from assembly.surfaces import surfaces
+from assembly.trading import Trading, running_trading
 from domain.chains.table import CHAINS
 from protocols.cashier.register import Sessions
 from protocols.listener import Server, serve
@@ -68,13 +69,14 @@ async def running(options: Options) -> AsyncIterator[Server]:
         core = await stack.enter_async_context(
             running_core(options, keys, dsn, pool, clock, clients)
         )
+        trading = await stack.enter_async_context(running_trading(options, keys, core, clients))
         nursery = await stack.enter_async_context(trio.open_nursery())
         stack.callback(nursery.cancel_scope.cancel)
         if sims is not None:
             await seed(core)
             await _endow(core, sims)
         await _promote_admins(options, core)
-        server = await _listen(options, core, clients, sims, postgres, nursery)
+        server = await _listen(options, core, trading, clients, sims, postgres, nursery)
         await remember(pool, ADDRESS, _local(options, server.port))
         _settle_memory()
         yield server
@@ -139,6 +141,7 @@ async def _promote_admins(options: Options, core: Core) -> None:
 async def _listen(
     options: Options,
     core: Core,
+    trading: Trading,
     clients: Outside,
     sims: Simulators | None,
     postgres: Postgres | None,
@@ -151,9 +154,9 @@ async def _listen(
     reconciler = make_reconciler(options, core, clients)
     routes: tuple[Route, ...] = ()
     if sims is not None:
-        routes = sandbox_routes(sandbox_control(core, sims, postgres, nursery))
+        routes = sandbox_routes(sandbox_control(core, trading.bots, sims, postgres, nursery))
     state = RunState()
-    mounted = surfaces(options, core, sessions, sockets, reconciler)
+    mounted = surfaces(options, core, trading, sessions, sockets, reconciler)
     own, callbacks = root_routes(state, core), provider_routes(options, core)
     listener = partial(
         serve,

@@ -5,11 +5,14 @@ from dataclasses import replace
 from actors.identity_store import StoreUnavailable
 from actors.rates import RatesUnavailable
 from actors.reconcile import Reconciler
+from actors.reviews import ReviewDesk
+from assembly.amarktai import amarktai
 from assembly.chains import CashierChains
 from assembly.core import Core
 from assembly.mpesa import mpesa
 from assembly.nexuspay import nexuspay
 from assembly.options import Options, listed
+from assembly.trading import Trading
 from domain.money import UNITS_PER_WHOLE
 from protocols.cashier.register import Sessions
 from protocols.cashier.service import Cashier, Settings
@@ -29,6 +32,7 @@ _UNAVAILABLE = (Unavailable, StoreUnavailable, RatesUnavailable)
 def surfaces(
     options: Options,
     core: Core,
+    trading: Trading,
     sessions: Sessions,
     sockets: OpenSockets,
     reconciler: Reconciler,
@@ -39,12 +43,14 @@ def surfaces(
         mpesa(options, core, sockets, _UNAVAILABLE),
         _wallet(options, core),
         nexuspay(options, core, _UNAVAILABLE),
-        _operators(options, core, reconciler),
+        amarktai(options, core, trading, _UNAVAILABLE),
+        _operators(options, core, trading, reconciler),
     ]
 
 
-def _operators(options: Options, core: Core, reconciler: Reconciler) -> Surface:
-    surface = ops_surface(core.people, [core.fundings, core.payments], options.origins)
+def _operators(options: Options, core: Core, trading: Trading, reconciler: Reconciler) -> Surface:
+    desks: list[ReviewDesk] = [core.fundings, core.payments, trading.transfers]
+    surface = ops_surface(core.people, desks, options.origins)
     return replace(surface, routes=(*surface.routes, reconcile_route(reconciler)))
 
 

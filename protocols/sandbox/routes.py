@@ -156,6 +156,8 @@ class Control:
 
     async def faults(self, _request: Request, body: wire.FaultBody) -> Any:
         """Break something for a while."""
+        if body.target == "bot":
+            return await self._fail_bot(body)
         switch = self._sandbox.faults.get(body.target)
         if switch is None or body.fault not in {"down", "slow", "error"}:
             return refused(400, "unknown target or fault")
@@ -164,6 +166,14 @@ class Control:
         except ValueError as error:
             return refused(400, str(error))
         return wire.Ok()
+
+    async def _fail_bot(self, body: wire.FaultBody) -> Any:
+        """A bot's strategy raises for its next ticks."""
+        if body.bot_id is None or body.fault != "error":
+            return refused(400, "a bot's fault is error, and needs bot_id")
+        times = 1 if body.times is None else body.times
+        known = await self._sandbox.fail_bot(body.bot_id, times)
+        return wire.Ok() if known else refused(404, "bot not found")
 
     async def rates(self, _request: Request, body: wire.RateBody) -> Any:
         """Set the rate source's next answer."""

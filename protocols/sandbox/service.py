@@ -75,5 +75,6 @@ class Sandbox:
     chains: ChainControl
     markets: MarketControl
     faults: Mapping[str, FaultSwitch]
+    fail_bot: Callable[[str, int], Awaitable[bool]]
     keep_clock: Callable[[int], Awaitable[None]]
     verify: Callable[[], Awaitable[Any]]

@@ -1,0 +1,51 @@
+"""One server for the folder, in a process of its own; every test makes its own people."""
+
+import os
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Iterator
+
+import httpx
+import pytest
+
+from tests.conftest import ROOT, fresh_database
+from tests.protocols.amarktai.house import House
+
+_STOPS_WITHIN_S = 30.0
+
+
+@pytest.fixture(scope="session")
+def base_url(
+    postgres_dsn: str, _template: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[str]:
+    """Where the server is."""
+    folder = tmp_path_factory.mktemp("amarktai")
+    environ = os.environ | {"AMARKTAI_REQUESTS_PER_MINUTE": "100000", "LOG_LEVEL": "WARNING"}
+    for dsn in fresh_database(postgres_dsn, _template):
+        command = [sys.executable, "app.py", "serve", "--port", "0", "--database-url", dsn]
+        with (
+            (folder / "server.log").open("wb") as errors,
+            subprocess.Popen(
+                [*command, "--data-dir", str(folder / "data")],
+                cwd=ROOT,
+                env=environ,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                text=True,
+            ) as server,
+        ):
+            assert server.stdout is not None
+            line = server.stdout.readline()
+            assert line.startswith("listening on "), (folder / "server.log").read_text()[-2000:]
+            yield line.split()[-1]
+            server.terminate()
+            assert server.wait(_STOPS_WITHIN_S) == 0
+        log = (folder / "server.log").read_text().splitlines()
+        errors = [line for line in log if "[error" in line]
+        assert not errors, "\n".join(errors)
+
+
+@pytest.fixture
+async def house(base_url: str) -> AsyncIterator[House]:
+    async with httpx.AsyncClient(base_url=base_url, timeout=30, trust_env=False) as http:
+        yield House(http, int(base_url.rpartition(":")[2]))

@@ -1,0 +1,255 @@
+"""A client of the real server: Amarktai over HTTP, its stream and its socket, and the sandbox."""
+
+import contextlib
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from decimal import Decimal
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import httpx
+import trio
+from trio_websocket import ConnectionClosed, WebSocketConnection, connect_websocket
+
+from assembly.options import read_options
+from assembly.server import running
+
+PASSWORD = "SecurePassword123"
+API = "/amarktai/api"
+WITHIN_S = 20.0
+BOT = {
+    "name": "Alpha Trader",
+    "exchange": "luno",
+    "trading_mode": "paper",
+    "risk_mode": "balanced",
+    "initial_capital": 1000.0,
+    "strategy": "momentum",
+}
+GOOD_KEYS = {"provider": "luno", "api_key": "key", "api_secret": "secret", "passphrase": ""}
+_numbers = count(1)
+
+
+def new_email() -> str:
+    return f"amarktai-{next(_numbers)}@example.com"
+
+
+class Socket:
+    """A client's WebSocket."""
+
+    def __init__(self, connection: WebSocketConnection) -> None:
+        self.connection = connection
+        self.seen: list[dict[str, Any]] = []
+
+    async def send(self, message: Any) -> None:
+        text = message if isinstance(message, str) else json.dumps(message)
+        await self.connection.send_message(text)
+
+    async def next(self) -> dict[str, Any]:
+        with trio.fail_after(WITHIN_S):
+            frame: dict[str, Any] = json.loads(await self.connection.get_message())
+        self.seen.append(frame)
+        return frame
+
+    async def until(self, kind: str, **members: Any) -> dict[str, Any]:
+        """The next message of this type with these members; others are read past."""
+        with trio.fail_after(WITHIN_S):
+            while True:
+                frame = await self.next()
+                if frame["type"] == kind and members.items() <= frame.items():
+                    return frame
+
+    async def close_code(self) -> int:
+        """The code it is closed with; messages before that are read past."""
+        with trio.fail_after(WITHIN_S), contextlib.suppress(ConnectionClosed):
+            while True:
+                await self.connection.get_message()
+        assert self.connection.closed is not None
+        return int(self.connection.closed.code)
+
+
+class Events:
+    """A client's event stream, read by hand so that every byte is seen."""
+
+    def __init__(self, response: httpx.Response, lines: AsyncIterator[str]) -> None:
+        self.response = response
+        self._lines = lines
+
+    async def next(self) -> dict[str, str]:
+        """The fields of the next event; StopAsyncIteration at the end of the stream."""
+        fields: dict[str, str] = {}
+        with trio.fail_after(WITHIN_S):
+            while line := await anext(self._lines):
+                name, _, value = line.partition(": ")
+                assert name not in fields, "one line a field (AMKT-C33)"
+                fields[name] = value
+        return fields
+
+    async def until(self, event: str, **members: Any) -> dict[str, Any]:
+        """The data of the next event with this name and these members; its id as `id`."""
+        with trio.fail_after(WITHIN_S):
+            while True:
+                fields = await self.next()
+                data: dict[str, Any] = json.loads(fields["data"])
+                if fields["event"] == event and members.items() <= data.items():
+                    return data | ({"id": fields["id"]} if "id" in fields else {})
+
+    async def ended(self) -> bool:
+        with trio.fail_after(WITHIN_S):
+            try:
+                while True:
+                    await self.next()
+            except StopAsyncIteration:
+                return True
+
+
+class Person:
+    """Somebody with a token."""
+
+    def __init__(self, house: "House", made: dict[str, Any]) -> None:
+        self.house = house
+        self.id: str = made["user_id"]
+        self.email: str = made["email"]
+        self.token: str = made["token"]
+
+    async def get(self, path: str, **params: Any) -> httpx.Response:
+        return await self.house.get(path, self.token, **params)
+
+    async def post(self, path: str, body: Any = None, **headers: str) -> httpx.Response:
+        return await self.house.post(path, body, self.token, **headers)
+
+    async def delete(self, path: str) -> httpx.Response:
+        headers = {"Authorization": f"Bearer {self.token}"}
+        return await self.house.http.delete(API + path, headers=headers)
+
+    async def bot(self, **members: Any) -> str:
+        made = await self.post("/bots", BOT | members)
+        assert made.status_code == 201, made.text
+        bot_id: str = made.json()["bot"]["id"]
+        return bot_id
+
+    async def ask(self, message: str) -> dict[str, Any]:
+        answer = await self.post("/ai/chat", {"message": message})
+        assert answer.status_code == 200, answer.text
+        said: dict[str, Any] = answer.json()
+        return said
+
+    async def events(self, **headers: str) -> Any:
+        return self.house.events(self.token, **headers)
+
+
+class House:
+    """The running server, and what its operators and its sandbox can do."""
+
+    def __init__(self, http: httpx.AsyncClient, port: int) -> None:
+        self.http = http
+        self.port = port
+
+    async def get(self, path: str, token: str = "", **params: Any) -> httpx.Response:
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        return await self.http.get(API + path, params=params, headers=headers)
+
+    async def post(
+        self, path: str, body: Any = None, token: str = "", **headers: str
+    ) -> httpx.Response:
+        sent = {name.replace("_", "-"): value for name, value in headers.items()}
+        if token:
+            sent["Authorization"] = f"Bearer {token}"
+        content = body if isinstance(body, bytes) else json.dumps(body).encode()
+        return await self.http.post(
+            API + path, content=b"" if body is None else content, headers=sent
+        )
+
+    async def sandbox(self, path: str, body: Any) -> Any:
+        answer = await self.http.post(f"/sandbox/{path}", json=body)
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    async def person(self, **fields: Any) -> Person:
+        fields = {"email": new_email(), "first_name": "John", **fields}
+        return Person(self, await self.sandbox("users", fields))
+
+    async def admin(self) -> Person:
+        return await self.person(admin=True)
+
+    async def advance(self, seconds: int) -> None:
+        await self.sandbox("clock", {"advance_seconds": seconds})
+
+    async def check_books(self) -> None:
+        """Every check of the ledger holds, and every currency sums to zero."""
+        report = (await self.http.get("/sandbox/ledger")).json()
+        assert report["balanced"], report["differences"]
+        assert all(Decimal(total) == 0 for total in report["totals"].values())
+
+    @asynccontextmanager
+    async def events(self, token: str, **headers: str) -> AsyncIterator[Events]:
+        """An open event stream; `headers` with - for _."""
+        sent = {name.replace("_", "-"): value for name, value in headers.items()}
+        sent["Authorization"] = f"Bearer {token}"
+        url = f"{API}/realtime/events"
+        # A client of its own: a stream that is left halfway takes its connection along.
+        base = f"http://127.0.0.1:{self.port}"
+        async with (
+            httpx.AsyncClient(base_url=base, timeout=WITHIN_S, trust_env=False) as http,
+            http.stream("GET", url, headers=sent) as response,
+        ):
+            assert response.status_code == 200, await response.aread()
+            lines = response.aiter_lines()
+            try:
+                yield Events(response, lines)
+            finally:
+                await lines.aclose()  # type: ignore[attr-defined]  # it is a generator
+
+    @asynccontextmanager
+    async def socket(self, token: str, query: str = "") -> AsyncIterator[Socket]:
+        """An open socket."""
+        resource = f"{API}/ws?token={token}{query}"
+        async with trio.open_nursery() as nursery:
+            connection = await connect_websocket(
+                nursery, "127.0.0.1", self.port, resource, use_ssl=False
+            )
+            yield Socket(connection)
+            nursery.cancel_scope.cancel()
+
+    async def refused_socket(self, query: str = "", **headers: str) -> httpx.Response:
+        """The answer to an upgrade that is refused."""
+        handshake = {
+            "Upgrade": "websocket",
+            "Connection": "Upgrade",
+            "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
+            "Sec-WebSocket-Version": "13",
+        }
+        return await self.http.get(f"{API}/ws{query}", headers=handshake | headers)
+
+
+@asynccontextmanager
+async def serving(dsn: str, folder: Path, **environ: str) -> AsyncIterator[House]:
+    """The whole server on a database of the test's own; a second time for a restart."""
+    options = read_options(
+        {
+            "DATABASE_URL": dsn,
+            "DATA_DIR": str(folder),
+            "APP_PORT": "0",
+            "AMARKTAI_REQUESTS_PER_MINUTE": "100000",
+        }
+        | environ
+    )
+    async with running(options) as server:
+        base = f"http://127.0.0.1:{server.port}"
+        async with httpx.AsyncClient(base_url=base, timeout=60, trust_env=False) as http:
+            yield House(http, server.port)
+
+
+def refused(answer: httpx.Response, status: int, code: str) -> str:
+    """The text of a standard error body with this status and code, checked to its last member."""
+    body: dict[str, Any] = answer.json()
+    assert (answer.status_code, body.get("error_code")) == (status, code), answer.text
+    assert set(body) == {"success", "error", "error_code", "timestamp"}
+    assert body["success"] is False
+    assert isinstance(body["error"], str)
+    assert body["error"]
+    assert len(body["timestamp"]) == len("2024-01-01T00:00:00Z")
+    assert body["timestamp"][-1] == "Z"
+    text: str = body["error"]
+    return text
