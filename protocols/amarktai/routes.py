@@ -1,6 +1,7 @@
 """The surface's route table: a function a section of the document."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from protocols.amarktai.calls import guarded, once, simple
@@ -11,9 +12,10 @@ from protocols.amarktai.handlers.chat import Chat
 from protocols.amarktai.handlers.system import System
 from protocols.amarktai.handlers.wallet import Wallet
 from protocols.amarktai.service import Access, Amarktai
+from protocols.amarktai.spoken import STREAMED
 from protocols.amarktai.stream import stream_of
 from protocols.amarktai.wire import admin, auth, bots, chat, system, wallet
-from protocols.amarktai.wire.base import Done
+from protocols.amarktai.wire.base import Done, FollowQuery, NewestQuery, PageQuery
 from protocols.http import Request
 from protocols.sse import EventStream
 from protocols.web import Route
@@ -53,9 +55,11 @@ class _Table:
         response: Any,
         body: Any = None,
         access: Access = Access.USER,
+        query: Any = None,
     ) -> Route:
         """For whoever has a token."""
-        return self._route(method, path, simple(handler), response, body, access, 200, handler)
+        route = self._route(method, path, simple(handler), response, body, access, 200, handler)
+        return replace(route, query=query)
 
     def keyed(
         self,
@@ -67,7 +71,9 @@ class _Table:
     ) -> Route:
         """As `user`, a POST that moves money and honours an idempotency key."""
         operation = once(self._amarktai, path, handler)
-        return self._route("POST", path, operation, response, body, Access.USER, status, handler)
+        user = Access.USER
+        route = self._route("POST", path, operation, response, body, user, status, handler)
+        return replace(route, keyed=True)
 
     def _route(  # a row of the table names all of it
         self,
@@ -125,14 +131,14 @@ def _bots(table: _Table, handlers: Bots) -> tuple[Route, ...]:
     """Document 004, "Bot Management" and "Trading Endpoints"; stop and start are additive."""
     one = "/api/bots/:bot_id"
     return (
-        table.user("GET", "/api/bots", handlers.list, bots.Bots),
+        table.user("GET", "/api/bots", handlers.list, bots.Bots, query=bots.BotsQuery),
         table.keyed("/api/bots", handlers.create, bots.BotCreated, bots.NewBot, 201),
         table.user("DELETE", one, handlers.delete, bots.BotDeleted),
         table.user("POST", f"{one}/pause", handlers.pause, bots.BotMoved),
         table.user("POST", f"{one}/resume", handlers.resume, bots.BotMoved),
         table.user("POST", f"{one}/stop", handlers.stop, bots.BotMoved),
         table.user("POST", f"{one}/start", handlers.start, bots.BotMoved),
-        table.user("GET", "/api/trades", handlers.trades, bots.Trades),
+        table.user("GET", "/api/trades", handlers.trades, bots.Trades, query=bots.TradesQuery),
         table.user("GET", "/api/metrics", handlers.metrics, bots.Metrics),
     )
 
@@ -142,7 +148,9 @@ def _chat(table: _Table, handlers: Chat) -> tuple[Route, ...]:
     return (
         table.user("POST", "/api/ai/chat", handlers.say, chat.Said, chat.Say),
         table.user("POST", "/api/chat/message", handlers.say_short, chat.SaidShort, chat.Say),
-        table.user("GET", "/api/ai/chat/history", handlers.history, chat.History),
+        table.user(
+            "GET", "/api/ai/chat/history", handlers.history, chat.History, query=NewestQuery
+        ),
         table.user("POST", "/api/ai/chat/greeting", handlers.greeting, chat.Greeting),
         table.user("POST", "/api/ai/chat/clear", handlers.clear, Done),
     )
@@ -166,8 +174,22 @@ def _admin(table: _Table, handlers: Admin) -> tuple[Route, ...]:
     """Document 004, "Admin Endpoints"."""
     admins = Access.ADMIN
     return (
-        table.user("GET", "/api/admin/users", handlers.users, admin.Users, access=admins),
-        table.user("GET", "/api/admin/bots", handlers.bots, bots.Bots, access=admins),
+        table.user(
+            "GET",
+            "/api/admin/users",
+            handlers.users,
+            admin.Users,
+            access=admins,
+            query=PageQuery,
+        ),
+        table.user(
+            "GET",
+            "/api/admin/bots",
+            handlers.bots,
+            bots.Bots,
+            access=admins,
+            query=bots.OwnerQuery,
+        ),
         table.user(
             "POST", "/api/admin/bot/:bot_id/pause", handlers.pause, bots.BotMoved, access=admins
         ),
@@ -186,5 +208,7 @@ def _stream(amarktai: Amarktai) -> Route:
         "/api/realtime/events",
         events,
         access=Access.STREAM,
+        query=FollowQuery,
+        events=STREAMED,
         summary="Server-sent events: heartbeat, overview_update, bot_update, trade_update",
     )

@@ -17,7 +17,10 @@ from protocols.amarktai.codec import encode, iso
 from protocols.amarktai.hooks import Hooks
 from protocols.amarktai.render import bot_update, trade_executed
 from protocols.amarktai.service import Amarktai
+from protocols.amarktai.spoken import ASKED, TOLD
 from protocols.amarktai.wire import bots as wire
+from protocols.amarktai.wire.base import FollowQuery
+from protocols.described import Guard
 from protocols.http import Request, Response
 from protocols.replay import Replay, resume_offset
 from protocols.sockets import Admission, SocketLimits, SocketRoute
@@ -38,7 +41,16 @@ def socket_route(amarktai: Amarktai, hooks: Hooks) -> SocketRoute:
         resume_from = resume_offset(request.query.get("resume_from"))
         return lambda connection: Session(amarktai, connection, who, resume_from)
 
-    return SocketRoute("/api/ws", admit, _LIMITS, summary="Bots, trades and alerts as they happen")
+    return SocketRoute(
+        "/api/ws",
+        admit,
+        _LIMITS,
+        summary="Bots, trades and alerts as they happen",
+        guard=Guard.TOKEN,
+        query=FollowQuery,
+        receives=ASKED,
+        sends=TOLD,
+    )
 
 
 class Session:

@@ -4,11 +4,39 @@ from typing import Final
 
 from protocols.amarktai.hooks import Hooks
 from protocols.amarktai.routes import routes
-from protocols.amarktai.service import Amarktai
+from protocols.amarktai.service import Access, Amarktai
 from protocols.amarktai.session import socket_route
-from protocols.web import Cors, Surface
+from protocols.amarktai.wire.auth import Login
+from protocols.amarktai.wire.base import ErrorReply
+from protocols.amarktai.wire.system import TestKeys
+from protocols.described import About, Errors, Guard
+from protocols.web import Cors, Route, Surface
 
 _MAX_BODY: Final = 64 * 1024  # the documented bodies have a few short members
+
+
+def _refusals(route: Route) -> Errors:
+    statuses = [400, 422, 429, 500, 503]
+    if route.access is not Access.ANYBODY:
+        statuses.append(401)
+    if route.access is Access.ADMIN:
+        statuses.append(403)
+    if ":" in route.path:
+        statuses.append(404)
+    if route.keyed:
+        statuses += (404, 409)
+    if route.request in (Login, TestKeys):
+        statuses += (401, 502)
+    return dict.fromkeys(statuses, ErrorReply)
+
+
+_ABOUT: Final = About(
+    title="Amarktai",
+    text="The network of trading bots (document 004).",
+    error=ErrorReply,
+    errors=_refusals,
+    guard=lambda route: Guard.NOTHING if route.access is Access.ANYBODY else Guard.TOKEN,
+)
 
 
 def amarktai_surface(
@@ -27,4 +55,5 @@ def amarktai_surface(
         authenticate=hooks.authenticate,
         limit=hooks.limit,
         max_body=_MAX_BODY,
+        about=_ABOUT,
     )

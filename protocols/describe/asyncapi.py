@@ -99,7 +99,7 @@ class _Document:
     def _stream(self, surface: Surface, route: Route, named: Named) -> None:
         name = _channel_name(surface, route.path)
         channel = _channel(surface, route.path, f"{route.summary} ({EVENT_STREAM})")
-        events = {f"out.{said.name}": said for said in route.events}
+        events = {f"sse.{said.name}": said for said in route.events}
         channel["messages"] = {
             key: self._message(surface, key, said, named.written(said.frame))
             for key, said in events.items()

@@ -1,17 +1,44 @@
 """What every message of the surface has in common (document 004, "Error Schema")."""
 
-from typing import Final, Literal
+from typing import Annotated, Final, Literal
 
 import msgspec
 from msgspec import UNSET, Raw, UnsetType
 
+from protocols.described import BalanceAfter, Sequence, meta
+
 # The text of one JSON number, as it came or already in its documented notation.
-Amount = Raw
+Amount = Annotated[Raw, meta(wanted=True, type="number")]
 ABSENT: Final = Raw(b"null")
+
+
+def absent() -> Raw:
+    """What stands for an amount that was left out."""
+    return ABSENT
 
 
 class Wire(msgspec.Struct, frozen=True, kw_only=True):
     """Base of everything that is read or written here; unknown members are ignored."""
+
+
+class NewestQuery(Wire, frozen=True, kw_only=True):
+    """How many of the newest."""
+
+    limit: int | UnsetType = UNSET
+
+
+class PageQuery(NewestQuery, frozen=True, kw_only=True):
+    """Which part of a list (AMKT-C22)."""
+
+    offset: int | UnsetType = UNSET
+
+
+class FollowQuery(Wire, frozen=True, kw_only=True):
+    """Query of socket and stream: `token` where there is no Authorization header; `resume_from`,
+    the offset of the last event seen."""
+
+    token: str | UnsetType = UNSET
+    resume_from: int | UnsetType = UNSET
 
 
 class Success(Wire, frozen=True, kw_only=True):
@@ -29,8 +56,8 @@ class Done(Success, frozen=True, kw_only=True):
 class Moved(Success, frozen=True, kw_only=True):
     """Additive members of every answer to a money mutation (decisions, "Overrides")."""
 
-    balance_after: Raw | UnsetType = UNSET
-    sequence: int | UnsetType = UNSET
+    balance_after: BalanceAfter | UnsetType = UNSET
+    sequence: Sequence | UnsetType = UNSET
 
 
 class ErrorReply(Wire, frozen=True, kw_only=True):

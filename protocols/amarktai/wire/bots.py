@@ -1,10 +1,34 @@
 """Bots, trades and totals (document 004, "Bot Management" and "Trading Endpoints")."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
+import msgspec
 from msgspec import UNSET, Raw, UnsetType
 
-from protocols.amarktai.wire.base import ABSENT, Amount, Moved, Success, Wire
+from domain.trading.records import BotStatus
+from protocols.amarktai.wire.base import Amount, Moved, PageQuery, Success, Wire, absent
+from protocols.described import Number, meta
+
+Additive = Annotated[str, meta(additive=True)]
+
+
+class BotsQuery(Wire, frozen=True, kw_only=True):
+    """What the caller's bots are narrowed to."""
+
+    platform: str | UnsetType = UNSET
+    status: BotStatus | UnsetType = UNSET
+
+
+class OwnerQuery(Wire, frozen=True, kw_only=True):
+    """Whose bots an administrator sees; everybody's without."""
+
+    user_id: str | UnsetType = UNSET
+
+
+class TradesQuery(PageQuery, frozen=True, kw_only=True):
+    """Of which bot; of all without."""
+
+    bot_id: str | UnsetType = UNSET
 
 
 class NewBot(Wire, frozen=True, kw_only=True):
@@ -14,7 +38,7 @@ class NewBot(Wire, frozen=True, kw_only=True):
     exchange: str
     trading_mode: str = "paper"
     risk_mode: str = "balanced"
-    initial_capital: Amount = ABSENT
+    initial_capital: Amount = msgspec.field(default_factory=absent)
     strategy: str = "momentum"
     symbol: str = ""
 
@@ -28,14 +52,14 @@ class Bot(Wire, frozen=True, kw_only=True):
     status: str
     trading_mode: str
     risk_mode: str
-    initial_capital: Raw
-    current_capital: Raw
-    total_profit: Raw
-    profit_percentage: Raw
+    initial_capital: Number
+    current_capital: Number
+    total_profit: Number
+    profit_percentage: Number
     created_at: str
-    symbol: str
-    strategy: str
-    currency: str
+    symbol: Additive
+    strategy: Additive
+    currency: Additive
     note: str | UnsetType = UNSET
     user_id: str | UnsetType = UNSET
 
@@ -82,12 +106,12 @@ class Trade(Wire, frozen=True, kw_only=True):
     exchange: str
     symbol: str
     side: str
-    amount: Raw
-    price: Raw
-    profit_loss: Raw
+    amount: Number
+    price: Number
+    profit_loss: Number
     timestamp: str
-    fee: Raw
-    currency: str
+    fee: Annotated[Raw, meta(type="number", additive=True)]
+    currency: Additive
 
 
 class Trades(Success, frozen=True, kw_only=True):
@@ -100,12 +124,12 @@ class Trades(Success, frozen=True, kw_only=True):
 class Totals(Wire, frozen=True, kw_only=True):
     """The overview; money in ZAR."""
 
-    total_profit: Raw
-    total_capital: Raw
+    total_profit: Number
+    total_capital: Number
     active_bots: int
     total_bots: int
-    win_rate: Raw
-    exposure: Raw
+    win_rate: Number
+    exposure: Number
     risk_level: str
 
 
@@ -128,8 +152,8 @@ class OverviewUpdate(Wire, frozen=True, kw_only=True):
     type: Literal["overview"] = "overview"
     active_bots: int
     total_bots: int
-    total_profit: Raw
-    total_capital: Raw
+    total_profit: Number
+    total_capital: Number
     timestamp: str
 
 
@@ -195,7 +219,7 @@ class ExecutedTrade(Wire, frozen=True, kw_only=True):
     bot_id: str
     symbol: str
     side: str
-    profit: Raw
+    profit: Number
 
 
 class TradeExecuted(Wire, frozen=True, kw_only=True):

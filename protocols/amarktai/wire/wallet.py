@@ -1,15 +1,16 @@
 """Funds at exchanges (document 004, "Wallet & Fund Management")."""
 
-from msgspec import Raw
+import msgspec
 
-from protocols.amarktai.wire.base import ABSENT, Amount, Moved, Success, Wire
+from protocols.amarktai.wire.base import Amount, Moved, Success, Wire, absent
+from protocols.described import Number
 
 
 class Balances(Success, frozen=True, kw_only=True):
     """200 of `GET /api/wallet/balances`."""
 
-    balances: dict[str, dict[str, Raw]]
-    total_value_zar: Raw
+    balances: dict[str, dict[str, Number]]
+    total_value_zar: Number
 
 
 class TransferRequest(Wire, frozen=True, kw_only=True):
@@ -17,7 +18,7 @@ class TransferRequest(Wire, frozen=True, kw_only=True):
 
     from_provider: str
     to_provider: str
-    amount: Amount = ABSENT
+    amount: Amount = msgspec.field(default_factory=absent)
     currency: str
     reason: str = ""
 
@@ -28,7 +29,7 @@ class Transfer(Wire, frozen=True, kw_only=True):
     id: str
     from_provider: str
     to_provider: str
-    amount: Raw
+    amount: Number
     currency: str
     status: str
     reason: str
