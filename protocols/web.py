@@ -22,7 +22,6 @@ from protocols.sse import EventStream
 log = structlog.get_logger(__name__)
 
 DEFAULT_MAX_BODY_BYTES: Final = 1024 * 1024
-_NUL: Final = b"\\u0000"  # PostgreSQL's text cannot hold it, so no request may
 
 Answer: TypeAlias = Response | EventStream
 # A handler takes (request) or, for a route with a request struct, (request, body). It returns an
@@ -205,8 +204,6 @@ def _decode(surface: Surface, route: Route, request: Request) -> Any:
     """The body as the route's request type, or the refusal. An absent body may be None."""
     if route.optional_body and not request.body:
         return None
-    if _NUL in request.body:
-        return surface.render_error(400, ErrorKind.INVALID, "text cannot hold NUL")
     try:
         return route.decode(request.body)
     except msgspec.ValidationError as exc:

@@ -139,21 +139,3 @@ def dsn(postgres_dsn: str, _template: str) -> Iterator[str]:
 async def pool(dsn: str) -> AsyncIterator[Pool]:
     async with Pool.opened(dsn) as opened:
         yield opened
-
-
-# Long and sensitive to how busy the machine is; `make crash` runs them until each is made robust.
-_LONG = (
-    "tests/actors/chains/",
-    "tests/actors/payments/",
-    "tests/crash/",
-    "tests/flows/",
-    "tests/ledger/",
-    "tests/providers/chains/",
-    "tests/wallet/",
-)
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    for item in items:
-        if item.nodeid.startswith(_LONG):
-            item.add_marker(pytest.mark.slow)

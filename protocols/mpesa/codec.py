@@ -30,7 +30,6 @@ _LARGEST_CODE: Final = 9  # digits of a result code that is shown as a number
 _W = TypeVar("_W", bound=Wire)
 
 encode: Final = msgspec.json.Encoder().encode
-_NUL: Final = b"\\u0000"  # nor can PostgreSQL's text, so no message may
 _envelope: Final = msgspec.json.Decoder(Envelope).decode
 _kind: Final = msgspec.json.Decoder(str).decode
 _order: Final = msgspec.json.Decoder(Order)
@@ -126,8 +125,6 @@ def provider_code(text: str) -> ProviderCode:
 
 
 def _decoded(data: bytes) -> Envelope:
-    if _NUL in data:
-        raise invalid(None, "text cannot hold NUL")
     try:
         return _envelope(data)
     except msgspec.ValidationError:

@@ -14,6 +14,7 @@ from protocols.web import Handler
 
 HEADER: Final = "idempotency-key"
 LONGEST_KEY: Final = 255
+_NUL: Final = b"\\u0000"
 
 Operation = Callable[..., Awaitable[Response]]
 Replay = Callable[[Call, str], Awaitable[Response]]
@@ -25,6 +26,8 @@ def guarded(nexus: NexusPay, operation: Callable[..., Awaitable[Any]]) -> Handle
 
     async def handler(request: Request, *body: Any) -> Any:
         try:
+            if _NUL in request.body:
+                raise invalid("a text contains a NUL character")
             return await operation(request, *body)
         except Refused as refused:
             return refused.response(nexus.clock)

@@ -17,6 +17,8 @@ from storage.verify import verify
 from tests.conftest import ROOT
 from tests.crash.killing import kill
 
+pytestmark = pytest.mark.slow  # minutes: `make crash`
+
 KILLS = 20
 
 

@@ -26,6 +26,8 @@ from storage.verify import verify
 from tests.conftest import ROOT
 from tests.crash.killing import kill
 
+pytestmark = pytest.mark.slow  # minutes: `make crash`
+
 KILLS = 20
 PEOPLE = 12
 SOCKET = "/cashier/api/v1/cashier/svc/ws"
