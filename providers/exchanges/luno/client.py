@@ -6,11 +6,9 @@ from typing import Final
 from urllib.parse import urlencode
 
 import msgspec
-import trio
 
 from actors.clock import Clock
 from actors.exchanges import (
-    ExchangeError,
     ExchangeRefused,
     ExchangeUnavailable,
     KeyCheck,
@@ -22,9 +20,10 @@ from actors.exchanges import (
     SymbolRules,
     Tick,
 )
+from providers.exchanges import checked
 from providers.exchanges.feed import StreamLost, Tell, live, polled
 from providers.exchanges.http import Http, Read, converted, decoded
-from providers.exchanges.kept import Rules, opened
+from providers.exchanges.kept import Rules
 from providers.exchanges.luno import codec, wire
 from providers.exchanges.numbers import read_units
 from providers.exchanges.settings import Settings
@@ -48,13 +47,12 @@ class Luno:
 
     async def check(self, keys: Keys) -> KeyCheck:
         """See `Exchange.check`. Luno does not tell what a key may do."""
-        began = trio.current_time()
-        try:
+
+        async def rights() -> checked.Rights:
             await self.balances(keys)
-            valid = True
-        except ExchangeRefused:
-            valid = False
-        return KeyCheck(valid=valid, latency_ms=round((trio.current_time() - began) * 1000))
+            return checked.Rights()
+
+        return await checked.check(rights)
 
     async def balances(self, keys: Keys) -> dict[str, int]:
         """See `Exchange.balances`."""
@@ -80,11 +78,9 @@ class Luno:
             exchange_id = decoded(answer.body, codec.PLACED, changes=True).order_id
         elif answer.status != 409:  # it has this client order id: what we asked for is done
             raise codec.refusal(answer)
-        try:
-            placed = await self.order(keys, order.symbol, order.client_order_id)
-        except ExchangeError:
-            placed = None
-        return placed or opened(order, exchange_id)
+        return await checked.state_after(
+            order, exchange_id, lambda: self.order(keys, order.symbol, order.client_order_id)
+        )
 
     async def order(self, keys: Keys, symbol: str, client_order_id: str) -> OrderState | None:
         """See `Exchange.order`."""

@@ -1,0 +1,1 @@
+"""Binance spot: HMAC-SHA256 over the query, bookTicker stream."""
