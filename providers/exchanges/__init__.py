@@ -9,11 +9,13 @@ from actors.clock import Clock
 from actors.exchanges import Exchange
 from providers.exchanges.binance import client as binance
 from providers.exchanges.http import Http
+from providers.exchanges.kucoin import client as kucoin
 from providers.exchanges.luno import client as luno
 from providers.exchanges.settings import Settings
 
 _MAKERS: Final[dict[str, Callable[[Settings, Http, Clock], Exchange]]] = {
     luno.PLATFORM: luno.Luno,
+    kucoin.PLATFORM: kucoin.KuCoin,
     binance.PLATFORM: binance.Binance,
 }
 

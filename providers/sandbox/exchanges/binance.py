@@ -69,6 +69,9 @@ class BinanceFacade:
         self._venue = venue
         self._now_ms = now_ms
 
+    def reached_at(self, stream_url: str) -> None:
+        """Its clients know where the stream is."""
+
     async def handle(self, request: HttpRequest) -> HttpReply:
         """One request to api.binance.com."""
         try:

@@ -57,6 +57,9 @@ class LunoFacade:
         self._venue = venue
         self._now_ms = now_ms
 
+    def reached_at(self, stream_url: str) -> None:
+        """Its clients know where the stream is."""
+
     async def handle(self, request: HttpRequest) -> HttpReply:
         """One request to api.luno.com."""
         match request.method, request.path:

@@ -24,6 +24,10 @@ SLOW_SECONDS: Final = 15.0  # longer than any client waits
 class Facade(Protocol):
     """An exchange's own wire format on the engine."""
 
+    def reached_at(self, stream_url: str) -> None:
+        """Told once, before anything is asked: where its stream is."""
+        ...
+
     async def handle(self, request: HttpRequest) -> HttpReply:
         """One HTTP request."""
         ...
@@ -86,6 +90,7 @@ class ExchangeSimulator:
         async with trio.open_nursery() as nursery:
             http: int = await nursery.start(serve_http, self.handle)
             stream: int = await nursery.start(serve_sockets, self._stream)
+            self._facade.reached_at(f"ws://127.0.0.1:{stream}")
             for pace in self._paces.values():
                 nursery.start_soon(pace.run)
             nursery.start_soon(self._keep)

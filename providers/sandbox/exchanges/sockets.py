@@ -4,7 +4,6 @@ One connection's fault is never its neighbours'. A handler is one coroutine func
 connection; when it returns, or its client leaves, the connection ends.
 """
 
-from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import Final
 from urllib.parse import parse_qsl, urlsplit
@@ -14,76 +13,89 @@ import trio
 from websockets.exceptions import WebSocketException
 from websockets.frames import Frame, Opcode
 from websockets.http11 import Request
-from websockets.protocol import OPEN
+from websockets.protocol import OPEN, Event
 from websockets.server import ServerProtocol
 
 log = structlog.get_logger(__name__)
 
 _READ_BYTES: Final = 16 * 1024
 _HANDSHAKE_SECONDS: Final = 5.0
+_UNREAD: Final = 16  # texts
 _MAX_CONNECTIONS: Final = 1_024
 
 
-class PeerLeft(Exception):
-    """The client is gone."""
-
-
 class Peer:
-    """One client after its handshake."""
+    """One client. When it leaves, whatever its handler does is cancelled."""
 
     def __init__(self, stream: trio.SocketStream) -> None:
         self._stream = stream
         self._protocol = ServerProtocol(max_size=64 * 1024)
-        self._texts: deque[str] = deque()
+        self._heard, self._texts = trio.open_memory_channel[str](_UNREAD)
         self._sending = trio.Lock()
+        self._connection = trio.CancelScope()
         self.path = ""
         self.query: dict[str, str] = {}
 
-    async def accept(self) -> bool:
-        """The handshake; False when it was none."""
+    async def run(self, handler: "Handler") -> None:
+        """From the handshake to the end."""
+        with self._connection:
+            with trio.fail_after(_HANDSHAKE_SECONDS):
+                await self._accept()
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self._hear)
+                await handler(self)
+                nursery.cancel_scope.cancel()
+
+    async def receive(self) -> str:
+        """The next text."""
+        return await self._texts.receive()
+
+    async def send(self, text: str) -> None:
+        """Send one text."""
+        if self._protocol.state is not OPEN:
+            await self._leave()
+        self._protocol.send_text(text.encode())
+        await self._flush()
+
+    async def _accept(self) -> None:
         while True:
-            await self._read()
-            for event in self._protocol.events_received():
+            for event in await self._read():
                 if isinstance(event, Request):
                     target = urlsplit(event.path)
                     self.path, self.query = target.path, dict(parse_qsl(target.query))
                     self._protocol.send_response(self._protocol.accept(event))
                     await self._flush()
-                    return self._protocol.state is OPEN
+                    return
 
-    async def receive(self) -> str:
-        """The next text; raises PeerLeft."""
-        while not self._texts:
-            await self._read()
-            for event in self._protocol.events_received():
+    async def _hear(self) -> None:
+        while True:
+            for event in await self._read():
                 if isinstance(event, Frame) and event.opcode is Opcode.TEXT:
-                    self._texts.append(bytes(event.data).decode())
+                    await self._heard.send(bytes(event.data).decode())
             await self._flush()
-        return self._texts.popleft()
 
-    async def send(self, text: str) -> None:
-        """Send one text; raises PeerLeft."""
-        if self._protocol.state is not OPEN:
-            raise PeerLeft
-        self._protocol.send_text(text.encode())
-        await self._flush()
-
-    async def _read(self) -> None:
+    async def _read(self) -> list[Event]:
         try:
             data = await self._stream.receive_some(_READ_BYTES)
-        except (trio.BrokenResourceError, trio.ClosedResourceError) as error:
-            raise PeerLeft from error
-        if not data or self._protocol.close_expected():
-            raise PeerLeft
+        except (trio.BrokenResourceError, trio.ClosedResourceError):
+            data = b""
+        if not data:
+            await self._leave()
         self._protocol.receive_data(data)
+        return self._protocol.events_received()
 
     async def _flush(self) -> None:
         async with self._sending:
             data = b"".join(self._protocol.data_to_send())
             try:
                 await self._stream.send_all(data)
-            except (trio.BrokenResourceError, trio.ClosedResourceError) as error:
-                raise PeerLeft from error
+            except (trio.BrokenResourceError, trio.ClosedResourceError):
+                await self._leave()
+
+    async def _leave(self) -> None:
+        """Never returns."""
+        self._connection.cancel()
+        await trio.sleep_forever()
 
 
 Handler = Callable[[Peer], Awaitable[None]]
@@ -107,8 +119,8 @@ async def serve_sockets(
                 return
             open_connections += 1
             try:
-                await _run(Peer(stream), handler)
-            except (PeerLeft, trio.TooSlowError, WebSocketException):
+                await Peer(stream).run(handler)
+            except (trio.TooSlowError, WebSocketException):
                 log.debug("sandbox.socket_left")
             except Exception:  # one connection's fault is never its neighbours'
                 log.exception("sandbox.socket_failed")
@@ -118,10 +130,3 @@ async def serve_sockets(
     async with trio.open_nursery() as nursery:
         await nursery.start(trio.serve_listeners, connection, listeners)
         task_status.started(port)
-
-
-async def _run(peer: Peer, handler: Handler) -> None:
-    with trio.fail_after(_HANDSHAKE_SECONDS):
-        accepted = await peer.accept()
-    if accepted:
-        await handler(peer)
