@@ -12,9 +12,11 @@ from providers.exchanges.http import Http
 from providers.exchanges.kucoin import client as kucoin
 from providers.exchanges.luno import client as luno
 from providers.exchanges.settings import Settings
+from providers.exchanges.valr import client as valr
 
 _MAKERS: Final[dict[str, Callable[[Settings, Http, Clock], Exchange]]] = {
     luno.PLATFORM: luno.Luno,
+    valr.PLATFORM: valr.Valr,
     kucoin.PLATFORM: kucoin.KuCoin,
     binance.PLATFORM: binance.Binance,
 }

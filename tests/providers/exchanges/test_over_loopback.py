@@ -223,7 +223,7 @@ async def test_a_simulated_exchange_remembers_its_orders_over_a_restart(name: st
     async with rig(name, store=store) as it:
         it.price("1000")
         await it.exchange.place(KEYS, it.order("r-1", Side.SELL, "1"))
-        await it.exchange.place(KEYS, it.order("r-2", price="900"))
+        await it.exchange.place(KEYS, it.order("r-2", amount="0.1", price="900"))
         balances = await it.exchange.balances(KEYS)
     async with rig(name, store=store) as it:
         filled = await it.exchange.order(KEYS, it.symbol, "r-1")
