@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import trio
 
-from tests.conftest import _fresh_database
+from tests.conftest import fresh_database
 from tests.documents.running import Snapshot, taken
 
 
@@ -16,6 +16,6 @@ def snapshot(
     postgres_dsn: str, _template: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Snapshot]:
     folder: Path = tmp_path_factory.mktemp("documents")
-    databases = _fresh_database(postgres_dsn, _template)
+    databases = fresh_database(postgres_dsn, _template)
     yield trio.run(functools.partial(taken, next(databases), folder))
     next(databases, None)

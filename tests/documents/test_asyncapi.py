@@ -91,6 +91,8 @@ def test_every_socket_is_there(snapshot: Snapshot) -> None:
         "/mpesa/mpesa/stk/{hash}",
         "/mpesa/mpesa/b2c/{hash}",
         "/nexuspay/ws",
+        "/amarktai/api/ws",
+        "/amarktai/api/realtime/events",
     }
 
 

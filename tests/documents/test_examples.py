@@ -71,30 +71,74 @@ WALLET = {
     "verify_otp_error_invalid": ("POST", "verify-otp", 400),
     "verify_otp_error_locked": ("POST", "verify-otp", 400),
 }
+AMARKTAI = {
+    "admin_bot_pause": ("POST", "admin/bot/:bot_id/pause"),
+    "admin_bots": ("GET", "admin/bots"),
+    "admin_users": ("GET", "admin/users"),
+    "ai_chat": ("POST", "ai/chat"),
+    "ai_chat_clear": ("POST", "ai/chat/clear"),
+    "ai_chat_greeting": ("POST", "ai/chat/greeting"),
+    "ai_chat_history": ("GET", "ai/chat/history"),
+    "auth_2fa_enroll": ("POST", "auth/2fa/enroll"),
+    "auth_2fa_verify": ("POST", "auth/2fa/verify"),
+    "auth_login": ("POST", "auth/login"),
+    "auth_register": ("POST", "auth/register"),
+    "bots_create": ("POST", "bots", 201),
+    "bots_delete": ("DELETE", "bots/:bot_id"),
+    "bots_list": ("GET", "bots"),
+    "bots_pause": ("POST", "bots/:bot_id/pause"),
+    "bots_resume": ("POST", "bots/:bot_id/resume"),
+    "chat_message": ("POST", "chat/message"),
+    "error": ("POST", "auth/login", 401),
+    "keys_test": ("POST", "keys/test"),
+    "keys_test_error": ("POST", "keys/test", 400),
+    "metrics": ("GET", "metrics"),
+    "platforms_health": ("GET", "platforms/health"),
+    "providers": ("GET", "providers"),
+    "system_mode_get": ("GET", "system/mode"),
+    "system_mode_post": ("POST", "system/mode"),
+    "system_ping": ("GET", "system/ping"),
+    "system_platforms": ("GET", "system/platforms"),
+    "system_status": ("GET", "system/status"),
+    "trades_list": ("GET", "trades"),
+    "wallet_balances": ("GET", "wallet/balances"),
+    "wallet_transfer": ("POST", "wallet/transfer"),
+    "wallet_transfers": ("GET", "wallet/transfers"),
+}
 REST = {
+    "amarktai": ("/amarktai/api/", AMARKTAI),
     "nexuspay": ("/nexuspay/api/", NEXUSPAY),
     "wallet": ("/wallet/api/wallet/", WALLET),
 }
 # Envelopes with nothing in them: of no message in particular.
 _HOLLOW = {"envelope.request.json", "envelope_success.response.json"}
-# Shown with members left out: pseudo-JSON of the flows, and the insights' list, which has the
-# members of the details besides.
-_ABRIDGED = ("flow_", "transactions_dashboard_insights")
+# Shown with members left out: pseudo-JSON of the flows; the insights' list, which has the members
+# of the details besides; an administrator's list
+# without its total; a bot in an event; an error without its code.
+_ABRIDGED = (
+    "admin_bots",
+    "flow_",
+    "keys_test_error",
+    "transactions_dashboard_insights",
+    "ws_bot_update",
+)
 _LEFT_OUT = "is a required property"
 
 
-def _files(folder: Path) -> list[Path]:
-    found = sorted(path for path in folder.glob("*.json") if path.name not in _HOLLOW)
+def _files(folder: Path, pattern: str = "*.json") -> list[Path]:
+    found = sorted(path for path in folder.glob(pattern) if path.name not in _HOLLOW)
     assert found, folder
     return found
 
 
-def _named(folder: Path) -> Any:
-    return pytest.mark.parametrize("path", _files(folder), ids=lambda path: path.name)
+def _named(folder: Path, pattern: str = "*.json") -> Any:
+    return pytest.mark.parametrize("path", _files(folder, pattern), ids=lambda path: path.name)
 
 
 def _rest(surface: str) -> list[Path]:
-    return [path for path in _files(EXAMPLES / surface) if not path.name.startswith("ws_")]
+    return [
+        path for path in _files(EXAMPLES / surface) if not path.name.startswith(("ws_", "sse_"))
+    ]
 
 
 @pytest.mark.parametrize(
@@ -197,15 +241,17 @@ def test_an_example_of_the_mpesa_sockets_is_a_described_message(
     _fits(snapshot, f"mpesa.in.{value['kind']}", path)
 
 
-@pytest.mark.parametrize(
-    "path", sorted((EXAMPLES / "nexuspay").glob("ws_*.json")), ids=lambda path: path.name
-)
-def test_an_example_of_the_nexuspay_socket_is_a_described_message(
+@_named(EXAMPLES, "*/ws_*.json")
+def test_an_example_of_a_socket_is_a_described_message(snapshot: Snapshot, path: Path) -> None:
+    way = "in" if path.name.split(".")[1] == "request" else "out"
+    _fits(snapshot, f"{path.parent.name}.{way}.{load(path)['type']}", path)
+
+
+@_named(EXAMPLES / "amarktai", "sse_*.json")
+def test_an_example_of_an_event_stream_is_a_described_message(
     snapshot: Snapshot, path: Path
 ) -> None:
-    value = load(path)
-    way = "in" if path.name.split(".")[1] == "request" else "out"
-    _fits(snapshot, f"nexuspay.{way}.{value['type']}", path)
+    _fits(snapshot, f"amarktai.sse.{path.name.split('.')[0].removeprefix('sse_')}", path)
 
 
 def test_no_message_fits_what_is_none(snapshot: Snapshot) -> None:

@@ -1,6 +1,9 @@
 """What administrators see (document 004, "Admin Endpoints")."""
 
+from typing import Annotated
+
 from protocols.amarktai.wire.base import Success, Wire
+from protocols.described import meta
 
 
 class User(Wire, frozen=True, kw_only=True):
@@ -17,4 +20,4 @@ class Users(Success, frozen=True, kw_only=True):
     """200 of `GET /api/admin/users`."""
 
     users: list[User]
-    total: int
+    total: Annotated[int, meta(additive=True)]
