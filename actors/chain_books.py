@@ -32,7 +32,7 @@ from domain.ledger import AccountKey, Effects, Intent, Recorded, Refusal, wallet
 from domain.money import ASSETS
 from domain.nexuspay.codes import TRANSACTION_CODE_BYTES, transaction_code, transaction_id
 from domain.nexuspay.transactions import Operation, Status, Transaction, Type
-from domain.nexuspay.treasury import business, personal
+from domain.nexuspay.treasury import TREASURY, business, main_wallet, personal
 from domain.payments import Kind, Payment, State
 
 log = structlog.get_logger(__name__)
@@ -44,6 +44,7 @@ _PREFIX: Final = "DEP"
 _WAIT_US: Final = 24 * 3600 * US
 _KEYS: Final = {asset: key for asset, (_, key) in CASHIER_CHAINS.items()}
 _LABEL: Final = "Token received"
+_LONGEST_REF: Final = 100
 
 
 class ChainBooks(ChainFacts):
@@ -150,6 +151,9 @@ class ChainBooks(ChainFacts):
 
     async def _to_tokens(self, deposit: Deposit) -> None:
         """One journal, with its row in the owner's history and what the owner is told."""
+        if deposit.owner == TREASURY:
+            await self._to_treasury(deposit)
+            return
         owns = business if deposit.purpose == BUSINESS else personal
         account = owns(deposit.owner, deposit.token, deposit.chain)
         kes, usd = await self._value(deposit)
@@ -168,6 +172,21 @@ class ChainBooks(ChainFacts):
                 description=_LABEL,
                 ref=draft.id,
                 effects=effects,
+            ),
+            deposit.key,
+        )
+
+    async def _to_treasury(self, deposit: Deposit) -> None:
+        """The operator funds the hot wallet: tokens for sale, and nobody's history."""
+        account = main_wallet(deposit.token, deposit.chain)
+        changes = (self._receipt(deposit.key, deposit),)
+        await self._record(
+            Intent(
+                kind="DEPOSIT",
+                postings=(received(account, deposit.chain, deposit.units, _LABEL),),
+                description=_LABEL,
+                ref=deposit.key[:_LONGEST_REF],
+                effects=lambda _: Effects(changes=changes),
             ),
             deposit.key,
         )

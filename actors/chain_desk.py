@@ -30,8 +30,10 @@ from actors.clock import Clock
 from actors.payments import OutcomeOf, Payments
 from domain.chains.table import CHAINS, Chain
 from domain.ledger import AccountKey, Recorded, Refusal, Ticket
+from domain.nexuspay.treasury import TREASURY
 from domain.payments import SILENCE_US, Kind, Payment, State
 
+MAIN: Final = "main"  # purpose of the hot wallets' addresses
 _PREFIX: Final = "NXP"  # of references nobody sees: these payments bring their own
 
 
@@ -88,6 +90,12 @@ class ChainDesk:
     async def owner_of(self, chain: str, address: str) -> Owner | None:
         """Whose address of ours it is. Raises StoreUnavailable."""
         return await self._rail.owner_of(chain, address)
+
+    async def watch_hot_wallets(self) -> None:
+        """What comes to the hot wallets from now on is the platform's: tokens for sale, on the
+        main wallet of their chain (domain/nexuspay/treasury). Raises StoreUnavailable."""
+        for chain in self._rail.chains:
+            await self._rail.adopt(TREASURY, chain, self._rail.hot_address(chain), MAIN)
 
     def hot_address(self, chain: str) -> str:
         """Where withdrawals leave from."""

@@ -148,6 +148,11 @@ class ChainRail:
             and (spelled not in contracts)
         )
 
+    @property
+    def chains(self) -> tuple[str, ...]:
+        """The chains in use."""
+        return tuple(self._ends)
+
     def carries(self, chain: str) -> bool:
         """Whether the chain is in use."""
         return chain in self._ends

@@ -4,6 +4,7 @@ import secrets
 
 from actors.business import Businesses
 from actors.token_orders import TokenOrders
+from actors.token_sends import TokenSends
 from actors.token_transfers import TokenTransfers
 from actors.treasury import Treasury
 from assembly.core import Core
@@ -31,6 +32,7 @@ def nexuspay(options: Options, core: Core, unavailable: tuple[type[Exception], .
         registrations=core.registrations,
         businesses=businesses(core),
         transfers=transfers,
+        sends=TokenSends(core.desk, core.rates, secrets.token_bytes),
         transactions=PostgresTransactions(core.pool),
         treasury=_treasury(core, transfers),
         orders=TokenOrders(core.payments, core.rates, core.clock, secrets.token_bytes),

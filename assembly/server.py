@@ -75,6 +75,8 @@ async def running(options: Options) -> AsyncIterator[Server]:
         if sims is not None:
             await seed(core)
             await _endow(core, sims)
+        else:
+            await core.desk.watch_hot_wallets()
         await _promote_admins(options, core)
         server = await _listen(options, core, trading, clients, sims, postgres, nursery)
         await remember(pool, ADDRESS, _local(options, server.port))

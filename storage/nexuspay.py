@@ -57,8 +57,9 @@ CASE WHEN t.block = 0 AND t.completed_us <> 0
      THEN COALESCE((SELECT max(j.id) FROM journals j WHERE j.ref = t.transaction_id), 0)
      ELSE t.block END
 """
+_WHOLE: Final = _FIELDS.replace("t.block", _BLOCK)
 _FIND: Final = f"""
-SELECT {_FIELDS.replace("t.block", _BLOCK)} FROM nexus_transactions t
+SELECT {_WHOLE} FROM nexus_transactions t
 WHERE (t.transaction_id = %(wanted)s OR t.object_id = %(wanted)s) AND {{whose}} LIMIT 1
 """  # noqa: S608  # only constants
 _SORTS: Final = """
@@ -96,7 +97,7 @@ class PostgresTransactions:
         params["address"] = address.lower()
         # A transfer between two people has a row for each; the one on this side is shown.
         where = f"address = %(address)s AND address <> ''{where}"
-        return await self._list(where, params, page, counted=False)
+        return await self._list(where, params, page, fields=_WHOLE, counted=False)
 
     async def find(self, user_id: int, wanted: str) -> Transaction | None:
         """A person's transaction by its id or its 24-hex id."""
@@ -128,7 +129,13 @@ class PostgresTransactions:
         )
 
     async def _list(
-        self, where: str, params: dict[str, Any], page: Page, *, counted: bool = True
+        self,
+        where: str,
+        params: dict[str, Any],
+        page: Page,
+        *,
+        fields: str = _FIELDS,
+        counted: bool = True,
     ) -> Found:
         """`counted`: whether `nexus_totals` knows the members `where` asks for."""
         dated = "created_us" in where
@@ -136,7 +143,7 @@ class PostgresTransactions:
         params = {name: _int8(value) for name, value in params.items()}
         cut = {**params, "limit": Int8(page.limit), "offset": Int8(page.offset)}
         with store_errors():
-            rows = await self._pool.fetch(_PAGE.format(fields=_FIELDS, where=where), cut)
+            rows = await self._pool.fetch(_PAGE.format(fields=fields, where=where), cut)
             total = await self._pool.fetch_one(count.format(where=where), params)
         assert total is not None, "an aggregate answers one row"
         return Found([_transaction(row) for row in rows], total[0])

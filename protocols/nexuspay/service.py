@@ -17,6 +17,7 @@ from actors.nexus_store import TransactionStore
 from actors.people import People
 from actors.registration import Registrations
 from actors.token_orders import TokenOrders
+from actors.token_sends import TokenSends
 from actors.token_transfers import TokenTransfers
 from actors.treasury import Treasury
 from domain.fx import Quote
@@ -118,6 +119,7 @@ class NexusPay:
     registrations: Registrations
     businesses: Businesses
     transfers: TokenTransfers
+    sends: TokenSends
     transactions: TransactionStore
     treasury: Treasury
     orders: TokenOrders

@@ -6,14 +6,15 @@ from msgspec import UnsetType
 
 from actors.token_transfers import CONFIRMED, Sent, Side, Transfer
 from domain.identity.contact import normalise_phone
-from domain.ledger import AccountKey, Refusal
+from domain.ledger import AccountKey, Recorded, Refusal
 from domain.money import plain
 from domain.nexuspay.addresses import is_address, is_hex, is_misspelled, same
 from domain.nexuspay.business import Business
 from domain.nexuspay.catalogue import DEFAULT_TOKEN
-from domain.nexuspay.transactions import Operation, Transaction
+from domain.nexuspay.transactions import Operation, Status, Transaction
 from domain.nexuspay.treasury import business as business_account
 from domain.nexuspay.treasury import personal
+from domain.payments import Payment
 from protocols.http import Request, Response
 from protocols.nexuspay.calls import Call, respond, save
 from protocols.nexuspay.checks import carried, chain_in, page_in, pagination, token_amount
@@ -24,6 +25,8 @@ from protocols.nexuspay.wire import tokens as wire
 from protocols.nexuspay.wire.base import Amount, Reply
 
 _LONGEST_ADDRESS: Final = 100
+_NOBODY: Final = f"0x{0:040}"
+_STATUSES: Final = {Status.COMPLETED: CONFIRMED}  # of a transfer on a chain (NXPY-C20)
 
 
 class Tokens:
@@ -37,6 +40,8 @@ class Tokens:
         chain, amount = self._payment(call, body.amount, body.chain, body.chain_name)
         source = _own_side(call, body.sender_address, chain)
         destination = await self._recipient(call, body.recipient_identifier, chain)
+        if destination is None:
+            return await self._send_out(call, source.account, amount, body.recipient_identifier)
         transfer = Transfer(
             operation=Operation.SEND,
             source=source,
@@ -90,8 +95,8 @@ class Tokens:
         carried(self._nexus, chain, DEFAULT_TOKEN)
         return chain, token_amount(amount, DEFAULT_TOKEN)
 
-    async def _recipient(self, call: Call, identifier: str, chain: str) -> Side:
-        """Whose phone or address it is (NXPY-C16)."""
+    async def _recipient(self, call: Call, identifier: str, chain: str) -> Side | None:
+        """Whose phone or address it is, None of an address outside (NXPY-C16)."""
         if identifier.startswith("+"):
             return await self._by_phone(call, identifier, chain)
         if not is_address(identifier):
@@ -107,10 +112,12 @@ class Tokens:
         business = await self._nexus.businesses.by_address(identifier)
         if business is not None:
             return _business_side(call, business, chain)
-        raise invalid(
-            "the address belongs to nobody on the platform",
-            "Transfers to outside addresses are not available",
-        )
+        if identifier == _NOBODY or not self._nexus.sends.reaches(chain, identifier):
+            raise invalid(
+                "tokens cannot be sent to this address",
+                "Transfers to this address are not available",
+            )
+        return None
 
     async def _by_phone(self, call: Call, identifier: str, chain: str) -> Side:
         phone = normalise_phone(identifier)
@@ -122,6 +129,35 @@ class Tokens:
         if person.user_id == call.user_id:
             raise invalid("recipientIdentifier is your own phone")
         return Side(personal(person.user_id, DEFAULT_TOKEN, chain), person.wallet_address or "")
+
+    async def _send_out(
+        self, call: Call, account: AccountKey, amount: int, address: str
+    ) -> Response:
+        """Over the chain: answered once the tokens are set aside, and told when confirmed."""
+
+        def answer(payment: Payment, recorded: Recorded | None) -> Response:
+            line = None if recorded is None else recorded.line(account)
+            assert line is not None, "the hold is on the sender's account"
+            token = wire.TokenSent(
+                transaction_id=payment.ref,
+                transaction_code=payment.success_code,
+                amount=f"{plain(payment.amount)} {payment.asset}",
+                recipient=address,
+                timestamp=iso(payment.created_us),
+                balance_after=number(line.balance),
+                sequence=line.sequence,
+            )
+            return respond(Reply(message="Token sent successfully!", data=token))
+
+        def outcome(payment: Payment, recorded: Recorded | None) -> bytes:
+            return save(answer(payment, recorded))
+
+        sends = self._nexus.sends
+        made = await sends.send(call.user_id, account, amount, address, call.ticket, outcome)
+        if isinstance(made, Refusal):
+            raise of_refusal(made)
+        call.journaled = True
+        return answer(made.payment, made.recorded)
 
     async def _transfer(self, call: Call, transfer: Transfer, shown: str) -> Response:
         def outcome(sent: Sent) -> bytes:
@@ -179,6 +215,6 @@ def _event(transaction: Transaction) -> wire.TransferEvent:
         amount=plain(transaction.amount),
         token=transaction.token,
         timestamp=iso(transaction.created_us),
-        status=CONFIRMED,
+        status=_STATUSES.get(transaction.status, transaction.status.value),
         block_number=transaction.block,
     )
