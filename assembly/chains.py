@@ -1,6 +1,6 @@
 """The chain rail, put together from options or simulators."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -22,10 +22,15 @@ log = structlog.get_logger(__name__)
 _MOST_CONFIRMATIONS: Final = 100  # a watcher remembers 128 blocks
 
 
+async def _nothing(_chain: str, _address: str) -> None:
+    """Hot wallets are funded by whoever runs the server."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChainNodes:
     """Which chains are in use and how they are reached. `aliases` are addresses that stand for
-    others; `confirmations` are those that differ from the table's."""
+    others; `confirmations` are those that differ from the table's. `provide` is called with each
+    chain and its hot wallet's address before anything is paid."""
 
     nodes: Mapping[str, ChainSettings] = field(default_factory=dict)
     tokens: TokenTable = field(default_factory=dict)
@@ -33,6 +38,7 @@ class ChainNodes:
     aliases: Mapping[str, str] = field(default_factory=dict)
     poll_s: float = 2.0
     bump_after_s: float = 60.0
+    provide: Callable[[str, str], Awaitable[None]] = _nothing
 
 
 def live_chains(options: Options) -> ChainNodes:
@@ -100,6 +106,12 @@ def open_ends(nodes: ChainNodes, http: httpx.AsyncClient, wallet: HdWallet) -> d
         chain = replace(chain, confirmations=wanted)
         ends[key] = chain_ends(chain, settings, http, nodes.tokens, wallet)
     return ends
+
+
+async def provided(nodes: ChainNodes, ends: Mapping[str, ChainEnds]) -> None:
+    """Let hot wallets be funded, where something does that."""
+    for key, chain in ends.items():
+        await nodes.provide(key, chain.payer.address)
 
 
 async def check_ends(ends: Mapping[str, ChainEnds]) -> None:

@@ -31,7 +31,7 @@ from actors.people import People
 from actors.rates import RateService
 from actors.registration import Registrations
 from actors.token_pricing import Pricing
-from assembly.chains import check_ends, open_ends
+from assembly.chains import check_ends, open_ends, provided
 from assembly.options import OptionError, Options, Secrets
 from assembly.outside import Outside
 from assembly.wallet import fundings, wallet_log
@@ -214,6 +214,7 @@ async def _chain_rail(
     ends = open_ends(nodes, outside.chain_http, addresses)
     if not options.is_sandbox:
         await check_ends(ends)
+    await provided(nodes, ends)
     parts = ChainRailParts(
         store=PostgresChains(pool),
         addresses=addresses,

@@ -32,7 +32,6 @@ from assembly.seed import seed
 from assembly.simulators import Simulators, simulators
 from assembly.surfaces import surfaces
 from assembly.trading import Trading, running_trading
-from domain.chains.table import CHAINS
 from protocols.cashier.register import Sessions
 from protocols.listener import Server, serve
 from protocols.mpesa.sockets import OpenSockets
@@ -74,7 +73,6 @@ async def running(options: Options) -> AsyncIterator[Server]:
         stack.callback(nursery.cancel_scope.cancel)
         if sims is not None:
             await seed(core)
-            await _endow(core, sims)
         else:
             await core.desk.watch_hot_wallets()
         await _promote_admins(options, core)
@@ -104,12 +102,6 @@ async def _simulators(stack: AsyncExitStack, options: Options, clock: Clock) -> 
         options.sandbox_tick_milliseconds / 1000,
     )
     return await stack.enter_async_context(opened)
-
-
-async def _endow(core: Core, sims: Simulators) -> None:
-    """Hot wallets have plenty of everything on simulated chains."""
-    for key, chain in CHAINS.items():
-        await sims.chains.endow(key, core.addresses.hot(chain.family).address)
 
 
 def _sandboxed(options: Options, sims: Simulators) -> OutsideSettings:

@@ -136,6 +136,7 @@ def _chain_nodes(
         confirmations=confirmations,
         aliases={DOCUMENTED_ADDRESS: tron_address(OUTSIDER_ACCOUNT)},
         poll_s=_CHAIN_POLL_S,
+        provide=chains.endow,
     )
 
 

@@ -161,10 +161,12 @@ class World:
             async with open_websocket_url(url, extra_headers=headers) as connection:
                 socket = Socket(connection)
                 nursery.start_soon(socket.read)
-                yield socket
-                await connection.aclose()
-                # The library leaves the stream open when the server was first to close.
-                await trio.aclose_forcefully(connection._stream)
+                try:
+                    yield socket
+                    await connection.aclose()
+                finally:
+                    # The library leaves the stream open when the server was first to close.
+                    await trio.aclose_forcefully(connection._stream)
             nursery.cancel_scope.cancel()
 
 

@@ -2,7 +2,7 @@
 
     python -m tests.flows.killed_server STEP before|after -- serve --port …
 
-A step is a call that storage or the provider's client makes for a payment of the M-Pesa surface.
+A step is a call that storage or a provider's client makes for a payment.
 """
 
 import os
@@ -18,7 +18,9 @@ from actors.payment_store import PaymentCreated, PaymentMoved
 from app import main
 from domain.payments import Kind, State
 from providers.mpesa.client import Mpesa
+from providers.tron.payer import TronPayer
 from storage.callbacks import PostgresCallbacks
+from storage.chains import PostgresChains
 from storage.journal import PostgresJournal
 from storage.payments import PostgresPayments
 
@@ -87,7 +89,37 @@ PAYOUT_STEPS = {
     ),
     "callback finished": Step(PostgresCallbacks, "handled", _second),
 }
+_OUT = Kind.CRYPTO_WITHDRAWAL
+WITHDRAWAL_STEPS = {
+    "held": Step(PostgresJournal, "commit", _commits(PaymentCreated, _OUT, State.SENDING)),
+    "about to ask": Step(PostgresPayments, "update", _is_payment(_OUT, lambda p: p.asking)),
+    "queued": Step(PostgresChains, "add", _any),
+    "signed": Step(PostgresChains, "sign", _any),
+    "broadcast": Step(TronPayer, "send", _any),
+    "broadcast noted": Step(PostgresChains, "sent", _any),
+    "under way": Step(
+        PostgresPayments, "update", _is_payment(_OUT, lambda p: bool(p.conversation))
+    ),
+    "confirmed": Step(PostgresChains, "settle", _any),
+    "settled": Step(PostgresJournal, "commit", _commits(PaymentMoved, _OUT, State.COMPLETED)),
+    "told": Step(PostgresChains, "told_withdrawal", _any),
+}
+ON_US_STEPS = {
+    "settled": Step(PostgresJournal, "commit", _commits(PaymentMoved, _OUT, State.COMPLETED)),
+    "credited": Step(
+        PostgresJournal, "commit", _commits(PaymentMoved, Kind.CRYPTO_DEPOSIT, State.COMPLETED)
+    ),
+    "told": Step(PostgresChains, "told_deposit", _any),
+}
+DEPOSIT_STEPS = {
+    "found": Step(PostgresChains, "advance", lambda _chain, _cursor, found, *_: bool(found)),
+    "confirmed": Step(PostgresChains, "mature", _any),
+    **{name: ON_US_STEPS[name] for name in ("credited", "told")},
+}
 STEPS = {
+    **{f"withdrawal {name}": step for name, step in WITHDRAWAL_STEPS.items()},
+    **{f"on us {name}": step for name, step in ON_US_STEPS.items()},
+    **{f"deposit {name}": step for name, step in DEPOSIT_STEPS.items()},
     **{f"push {name}": step for name, step in PUSH_STEPS.items()},
     **{f"payout {name}": step for name, step in PAYOUT_STEPS.items()},
 }
