@@ -2,7 +2,8 @@
 
 Parts: `transfers` (ours, conventional server and pgbench in turns), `peers` (the same without
 ours), `calibrate` (the generator's ceiling), `journal` (the journal alone), `idle` (memory per
-connection), `growth` (1,000 against 1,000,000 accounts, and the start with them), `all`.
+connection), `growth` (1,000 against 1,000,000 accounts, and the start with them), `stk` (M-Pesa
+pushes in flight), `all`.
 """
 
 import argparse
@@ -11,12 +12,12 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-from benchmarks import calibrate, growth, house, idle, journal, report
+from benchmarks import calibrate, growth, house, idle, journal, report, stk
 from benchmarks.house import QUICK, House, Plan
 from benchmarks.targets import Measured, verdicts
 from benchmarks.transfers import Comparison
 
-ALL = ("calibrate", "transfers", "journal", "idle", "growth")
+ALL = ("calibrate", "transfers", "journal", "idle", "growth", "stk")
 PARTS = (*ALL, "peers")
 RESULTS = Path(__file__).parent / "RESULTS.md"
 
@@ -34,6 +35,9 @@ def _part(name: str, shared: House, measured: Measured) -> str:
     if name == "growth":
         measured.growth = growth.measure(shared)
         return f"## Growth and start\n\n{report.growth(measured.growth)}"
+    if name == "stk":
+        measured.stk = stk.measure(shared)
+        return f"## M-Pesa pushes\n\n{report.stk(measured.stk)}"
     measured.idle = idle.measure(shared, with_ours=True)
     return f"## Idle connections\n\n{report.idle(measured.idle)}"
 

@@ -11,6 +11,7 @@ from benchmarks.growth import Growth
 from benchmarks.house import House
 from benchmarks.idle import Idle
 from benchmarks.journal import Alone
+from benchmarks.stk import Stk
 from benchmarks.targets import Verdict
 from benchmarks.transfers import Group, Row
 
@@ -135,6 +136,27 @@ def growth(found: Sequence[Growth]) -> str:
     ]
     head = ("accounts", "sockets", "transfers/s", "p99 ms", "start to listening s")
     return table((*head, "to first transfer s", "verify s"), cells)
+
+
+def stk(found: Stk) -> str:
+    """Pushes at once, callbacks in a steady stream, and what a payment in flight holds."""
+    wave = table(
+        ("pushes in flight at once", "completed", "payments/s"),
+        [[f"{found.pushes:,}", f"{found.paid:,}", f"{found.rate:,.0f}"]],
+    )
+    stream = table(
+        ("callbacks", "a second", "to the event p50 ms", "p99 ms", "KiB a payment in flight"),
+        [
+            [
+                f"{found.callbacks:,}",
+                f"{found.callbacks_per_s:,.0f}",
+                f"{found.p50_ms:.1f}",
+                f"{found.p99_ms:.1f}",
+                f"{found.bytes_each / 1024:.1f}",
+            ]
+        ],
+    )
+    return f"{wave}\n\n{stream}"
 
 
 def targets(found: Sequence[Verdict]) -> str:

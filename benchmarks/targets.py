@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from benchmarks.growth import Growth
 from benchmarks.idle import Idle
+from benchmarks.stk import CALLBACKS_PER_S, Stk
 from benchmarks.transfers import Row
 
 OURS, CONVENTIONAL, BARE = "daftari", "conventional", "pgbench"
@@ -33,11 +34,17 @@ class Measured:
     transfers: list[Row] = field(default_factory=list)
     idle: list[Idle] = field(default_factory=list)
     growth: list[Growth] = field(default_factory=list)
+    stk: Stk | None = None
 
 
 def verdicts(measured: Measured) -> list[Verdict]:
     """All targets the run has figures for, those not met included."""
-    return [*_ratios(measured.transfers), *_ours(measured.transfers), *_size(measured)]
+    return [
+        *_ratios(measured.transfers),
+        *_ours(measured.transfers),
+        *_size(measured),
+        *_pushes(measured.stk),
+    ]
 
 
 def _ratios(rows: Sequence[Row]) -> Iterator[Verdict]:
@@ -86,6 +93,15 @@ def _size(measured: Measured) -> Iterator[Verdict]:
         target = f"start with {largest.accounts:,} accounts and journals"
         served_s = largest.served_s
         yield Verdict(target=target, wanted=10, measured=served_s, unit="s", at_most=True)
+
+
+def _pushes(found: Stk | None) -> Iterator[Verdict]:
+    if found is None:
+        return
+    target = f"completed of {found.pushes:,} pushes in flight at once"
+    yield Verdict(target=target, wanted=found.pushes, measured=found.paid, unit="pushes")
+    target = f"p99 from callback to event at {CALLBACKS_PER_S} callbacks/s"
+    yield Verdict(target=target, wanted=50, measured=found.p99_ms, unit="ms", at_most=True)
 
 
 def _rate(rows: Sequence[Row], system: str, clients: int) -> float:

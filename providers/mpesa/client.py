@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 import httpx
 import structlog
@@ -23,7 +23,7 @@ from providers.mpesa import callbacks, codec, replies, wire
 from providers.mpesa.credential import Sealer
 from providers.mpesa.settings import Settings
 from providers.mpesa.tokens import Tokens
-from providers.mpesa.transport import Answer, exchange, open_http
+from providers.mpesa.transport import Answer, Transport, open_http
 
 log = structlog.get_logger(__name__)
 
@@ -42,7 +42,7 @@ class Mpesa:
 
     def __init__(self, settings: Settings, http: httpx.AsyncClient, clock: Clock) -> None:
         self._settings = settings
-        self._http = http
+        self._transport = Transport(http)
         self._clock = clock
         self._sealer = Sealer(settings.certificate_pem, settings.initiator_password)
         self._tokens = Tokens(self._fetch_token, settings.retry_seconds)
@@ -128,9 +128,9 @@ class Mpesa:
         requester: str | None = None,
     ) -> TransferAccepted | Refused | Unknown:
         """See `MobileMoney.pay_bill`. Never sent again after it may have arrived."""
-        body = codec.b2b(
-            self._settings,
-            self._sealer.seal(),
+        return await self._pay_business(
+            "pay_bill",
+            payment_id,
             to_till=False,
             number=paybill,
             account=account,
@@ -140,7 +140,6 @@ class Mpesa:
             timeout_url=timeout_url,
             requester=requester,
         )
-        return _logged("pay_bill", payment_id, await self._transfer(wire.B2B_PATH, body))
 
     async def pay_till(
         self,
@@ -154,9 +153,9 @@ class Mpesa:
         requester: str | None = None,
     ) -> TransferAccepted | Refused | Unknown:
         """See `MobileMoney.pay_till`. Never sent again after it may have arrived."""
-        body = codec.b2b(
-            self._settings,
-            self._sealer.seal(),
+        return await self._pay_business(
+            "pay_till",
+            payment_id,
             to_till=True,
             number=till,
             account=till,
@@ -166,7 +165,6 @@ class Mpesa:
             timeout_url=timeout_url,
             requester=requester,
         )
-        return _logged("pay_till", payment_id, await self._transfer(wire.B2B_PATH, body))
 
     async def request_status(
         self,
@@ -244,6 +242,12 @@ class Mpesa:
             return replies.pulled(answer.status, answer.body, self._settings.collect_shortcode)
         return answer
 
+    async def _pay_business(
+        self, call: str, payment_id: str, **order: Any
+    ) -> TransferAccepted | Refused | Unknown:
+        body = codec.b2b(self._settings, self._sealer.seal(), **order)
+        return _logged(call, payment_id, await self._transfer(wire.B2B_PATH, body))
+
     async def _transfer(
         self, path: str, body: bytes, payment_id: str = ""
     ) -> TransferAccepted | Refused | Unknown:
@@ -274,11 +278,12 @@ class Mpesa:
         return await self._post(path, body, token)
 
     async def _post(self, path: str, body: bytes, token: str) -> Answer | Refused | Unknown:
-        return await exchange(self._http, "POST", path, authorization=f"Bearer {token}", body=body)
+        return await self._transport.exchange(
+            "POST", path, authorization=f"Bearer {token}", body=body
+        )
 
     async def _fetch_token(self) -> tuple[str, int] | Refused:
-        answer = await exchange(
-            self._http,
+        answer = await self._transport.exchange(
             "GET",
             wire.OAUTH_PATH,
             authorization=codec.basic_auth(self._settings),

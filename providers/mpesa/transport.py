@@ -4,13 +4,16 @@ from dataclasses import dataclass, field
 from typing import Final
 
 import httpx
+import trio
 
 from actors.rails import Cause, Refused, Unknown
 from providers.mpesa.settings import Settings
 
 _WRITE_SECONDS: Final = 10.0
-_MAX_CONNECTIONS: Final = 200
-_KEPT_CONNECTIONS: Final = 50
+# Daraja takes a second or two over a call, so fewer would bound us at tens of payments a second;
+# the library's pool looks through all of them for every call, so more would cost as much.
+MAX_CALLS: Final = 100
+_QUEUE_SECONDS: Final = 20.0  # with the other deadlines below what a client waits for its answer
 # Raised before there is a connection; any other error may have come after the last byte left.
 _NOT_SENT: Final = (
     httpx.ConnectError,
@@ -40,26 +43,47 @@ def open_http(settings: Settings) -> httpx.AsyncClient:
             write=_WRITE_SECONDS,
             read=settings.answer_seconds,
         ),
-        limits=httpx.Limits(
-            max_connections=_MAX_CONNECTIONS, max_keepalive_connections=_KEPT_CONNECTIONS
-        ),
+        limits=httpx.Limits(max_connections=MAX_CALLS, max_keepalive_connections=MAX_CALLS),
         trust_env=False,  # a proxy from the environment would see initiator credentials
     )
 
 
-async def exchange(
-    http: httpx.AsyncClient,
-    method: str,
-    path: str,
-    *,
-    authorization: str,
-    body: bytes = b"",
-    query: dict[str, str] | None = None,
-) -> Answer | Refused | Unknown:
-    """Send once. Refused (NOT_SENT) only where no byte of the request can have arrived."""
-    headers = {"authorization": authorization, "content-type": "application/json"}
-    try:
-        async with http.stream(
+class Transport:
+    """Calls over one pool, so many at a time: a thousand payments asked for at once wait here in
+    order, since waiting in the library's pool takes it time that grows with their square."""
+
+    def __init__(self, http: httpx.AsyncClient) -> None:
+        self._http = http
+        self._places = trio.Semaphore(MAX_CALLS)
+
+    async def exchange(
+        self,
+        method: str,
+        path: str,
+        *,
+        authorization: str,
+        body: bytes = b"",
+        query: dict[str, str] | None = None,
+    ) -> Answer | Refused | Unknown:
+        """Send once. Refused (NOT_SENT) only where no byte of the request can have arrived."""
+        with trio.move_on_after(_QUEUE_SECONDS) as queue:
+            await self._places.acquire()
+        if queue.cancelled_caught:
+            return Refused(cause=Cause.NOT_SENT, code="", message="too many calls at once")
+        try:
+            return await self._sent(method, path, authorization, body, query)
+        except _NOT_SENT as error:
+            return Refused(cause=Cause.NOT_SENT, code="", message=type(error).__name__)
+        except httpx.HTTPError as error:
+            return Unknown(message=type(error).__name__)
+        finally:
+            self._places.release()
+
+    async def _sent(
+        self, method: str, path: str, authorization: str, body: bytes, query: dict[str, str] | None
+    ) -> Answer | Unknown:
+        headers = {"authorization": authorization, "content-type": "application/json"}
+        async with self._http.stream(
             method, path, params=query, headers=headers, content=body
         ) as response:
             read = bytearray()
@@ -68,7 +92,3 @@ async def exchange(
                 if len(read) > _MAX_ANSWER_BYTES:
                     return Unknown(message="answer too long")
             return Answer(response.status_code, bytes(read))
-    except _NOT_SENT as error:
-        return Refused(cause=Cause.NOT_SENT, code="", message=type(error).__name__)
-    except httpx.HTTPError as error:
-        return Unknown(message=type(error).__name__)
