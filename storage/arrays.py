@@ -74,9 +74,13 @@ class Int8s(list[int]):
 class Texts(list[str]):
     """A text[] parameter."""
 
+    nothing: Final = ""
+
 
 class Blobs(list[bytes]):
     """A bytea[] parameter."""
+
+    nothing: Final = b""
 
 
 class _Int8sDumper(Dumper):
