@@ -98,6 +98,35 @@ class OrderState(msgspec.Struct, frozen=True, kw_only=True):
     reason: str = ""
 
 
+class KeptQuote(msgspec.Struct, frozen=True, kw_only=True):
+    """The quote that stands for an order where an exchange knows no client order ids (OVEX).
+
+    `base` and `quote` are its amounts in units; it can be accepted until `expires_us`.
+    """
+
+    platform: str
+    client_order_id: str
+    token: str
+    symbol: str
+    side: Side
+    base: int
+    quote: int
+    requested_us: int
+    expires_us: int
+
+
+class QuoteBook(Protocol):
+    """Remembers quotes before they are accepted, so that a lost answer can be asked for."""
+
+    async def keep(self, quote: KeptQuote) -> None:
+        """In place of one kept before for the same order. Raises what storage raises."""
+        ...
+
+    async def find(self, platform: str, client_order_id: str) -> KeptQuote | None:
+        """The newest of an order. Raises what storage raises."""
+        ...
+
+
 class ExchangeError(Exception):
     """Any failure of an exchange; the text names no secret."""
 

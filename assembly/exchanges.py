@@ -54,7 +54,6 @@ def live_exchanges(options: Options) -> dict[str, Settings]:
             ("valr", options.valr_base_url),
             ("ovex", options.ovex_base_url),
         )
-        if name in rail.SYMBOLS
     }
 
 

@@ -10,7 +10,7 @@ import httpx
 
 from actors.assistant_model import Model
 from actors.clock import Clock
-from actors.exchanges import Exchange
+from actors.exchanges import Exchange, QuoteBook
 from actors.messenger import Channel
 from actors.rails import MobileMoney
 from actors.rates import RateSource
@@ -181,7 +181,9 @@ def _mpesa(options: Options) -> MpesaSettings:
 
 
 @asynccontextmanager
-async def outside(settings: OutsideSettings, clock: Clock, base: str) -> AsyncIterator[Outside]:
+async def outside(
+    settings: OutsideSettings, clock: Clock, base: str, quotes: QuoteBook
+) -> AsyncIterator[Outside]:
     """The clients, with their connection pools; `base` is the address callbacks reach us at."""
     async with AsyncExitStack() as stack:
         http = await stack.enter_async_context(httpx.AsyncClient(trust_env=False))
@@ -193,7 +195,7 @@ async def outside(settings: OutsideSettings, clock: Clock, base: str) -> AsyncIt
             rates=HttpRateSource(http, settings.money_rates, settings.coin_rates, clock.now_s),
             mpesa=Mpesa(settings.mpesa, mpesa_http, clock),
             callback_urls=PaymentUrls(base),
-            exchanges=exchanges(settings.exchanges, exchange_http, clock),
+            exchanges=exchanges(settings.exchanges, exchange_http, clock, quotes),
             paybill=settings.mpesa.collect_shortcode,
             chains=settings.chains,
             chain_http=chain_http,

@@ -39,6 +39,7 @@ from protocols.sandbox.routes import sandbox_routes
 from protocols.web import Route
 from storage import embedded
 from storage.embedded.server import Postgres
+from storage.exchange_quotes import PostgresQuotes
 from storage.installation import recall, remember
 from storage.migrate import migrate
 from storage.pool import Pool
@@ -64,7 +65,9 @@ async def running(options: Options) -> AsyncIterator[Server]:
         clock = Clock(int(await recall(pool, CLOCK_OFFSET) or 0) if options.is_sandbox else 0)
         sims = await _simulators(stack, options, clock)
         settings = live_settings(options) if sims is None else _sandboxed(options, sims)
-        clients = await stack.enter_async_context(outside(settings, clock, _base(options)))
+        clients = await stack.enter_async_context(
+            outside(settings, clock, _base(options), PostgresQuotes(pool))
+        )
         core = await stack.enter_async_context(
             running_core(options, keys, dsn, pool, clock, clients)
         )

@@ -13,7 +13,7 @@ import httpx
 import msgspec
 import trio
 
-from actors.exchanges import ExchangeUnavailable, OutcomeUnknown
+from actors.exchanges import ExchangeUnavailable, KeysRefused, OutcomeUnknown
 
 Read = TypeVar("Read")
 Converted = TypeVar("Converted")
@@ -94,6 +94,8 @@ class Http:
     async def _send(
         self, method: str, target: str, headers: dict[str, str] | None, body: bytes, changes: bool
     ) -> Answer:
+        if not all(_is_header(value) for value in (headers or {}).values()):
+            raise KeysRefused("not a key")  # nothing else in a header is anybody's to choose
         await self._turn()
         try:
             with trio.fail_after(self._seconds):
@@ -144,6 +146,10 @@ class Http:
 
     def _may_soon(self) -> bool:
         return self._closed_until - trio.current_time() <= _LONGEST_WAIT
+
+
+def _is_header(value: str) -> bool:
+    return value.isascii() and value.isprintable() and value == value.strip()
 
 
 def _lost(what: str, changes: bool, cause: Exception | None = None) -> NoReturn:

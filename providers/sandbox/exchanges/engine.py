@@ -145,8 +145,10 @@ class Venue:
         amount: int = 0,
         price: int | None = None,
         budget: int = 0,
+        at: int | None = None,
     ) -> SimOrder:
-        """Take an order, and fill it if it can be. Raises Refused."""
+        """Take an order, and fill it if it can be: a market order at the tick, or `at` a price
+        that was promised. Raises Refused."""
         market = self.markets.get(symbol)
         if market is None:
             raise Refused(Why.UNKNOWN_SYMBOL)
@@ -168,10 +170,11 @@ class Venue:
             created_ms=self._now_ms(),
         )
         crossed = price is None or _crosses(order, market.price)
-        self._check_funds(market, order, market.price if crossed else price or 0)
+        tick = market.price if at is None else at
+        self._check_funds(market, order, tick if crossed else price or 0)
         self.remember(order)
         if crossed:
-            self._fill(market, order, market.price, self.fees.taker_ppm)
+            self._fill(market, order, tick, self.fees.taker_ppm)
         self.changed(order)
         return order
 

@@ -7,7 +7,7 @@ from actors.clock import Clock
 from actors.exchanges import Keys
 from providers.exchanges.http import Pace
 from providers.exchanges.settings import Settings
-from providers.sandbox.exchanges import binance, kucoin, luno, valr
+from providers.sandbox.exchanges import binance, kucoin, luno, ovex, valr
 from providers.sandbox.exchanges.engine import Venue
 from providers.sandbox.exchanges.simulator import (
     API_KEY,
@@ -22,6 +22,7 @@ from providers.sandbox.mpesa.store import SimulatorStore
 SYMBOLS: Final = {
     "luno": "BTC/ZAR",
     "valr": "BTC/ZAR",
+    "ovex": "BTC/ZAR",
     "kucoin": "BTC/USDT",
     "binance": "BTC/USDT",
 }
@@ -29,6 +30,7 @@ _PACE: Final = Pace(per_second=1_000, burst=1_000)
 _ANSWER_SECONDS: Final = 3.0
 _MAKERS: Final[dict[str, tuple[Callable[..., Venue], Callable[..., Facade]]]] = {
     "luno": (luno.venue, luno.LunoFacade),
+    "ovex": (ovex.venue, ovex.OvexFacade),
     "valr": (valr.venue, valr.ValrFacade),
     "kucoin": (kucoin.venue, kucoin.KuCoinFacade),
     "binance": (binance.venue, binance.BinanceFacade),

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import trio
 
 from actors.clock import Clock
-from actors.exchanges import Exchange, Keys, Order, Side
+from actors.exchanges import Exchange, KeptQuote, Keys, Order, Side
 from domain.money import units_of
 from providers.exchanges import exchanges
 from providers.exchanges.http import Pace, open_http
@@ -36,6 +36,21 @@ class MemoryStore:
     async def append(self, line: bytes) -> None:
         await trio.lowlevel.checkpoint()
         self.lines.append(line)
+
+
+class MemoryQuotes:
+    """Implements QuoteBook for as long as the test lasts."""
+
+    def __init__(self) -> None:
+        self.kept: dict[tuple[str, str], KeptQuote] = {}
+
+    async def keep(self, quote: KeptQuote) -> None:
+        await trio.lowlevel.checkpoint()
+        self.kept[quote.platform, quote.client_order_id] = quote
+
+    async def find(self, platform: str, client_order_id: str) -> KeptQuote | None:
+        await trio.lowlevel.checkpoint()
+        return self.kept.get((platform, client_order_id))
 
 
 @dataclass
@@ -95,6 +110,6 @@ async def rig(
                 poll_seconds=0.02,
             )
         )
-        exchange = exchanges({name: settings}, http, clock)[name]
+        exchange = exchanges({name: settings}, http, clock, MemoryQuotes())[name]
         yield Rig(exchange, simulator, fault, rail.SYMBOLS[name], clock)
         nursery.cancel_scope.cancel()
