@@ -10,7 +10,7 @@ from protocols.amarktai.calls import Call, respond
 from protocols.amarktai.checks import platform_in, positive, text_in, whole_in
 from protocols.amarktai.errors import Problem, Refused, invalid, not_found, refused
 from protocols.amarktai.render import bot_row, totals, trade_row
-from protocols.amarktai.service import CURRENCY, Amarktai
+from protocols.amarktai.service import Amarktai
 from protocols.amarktai.wire import bots as wire
 from protocols.http import Response
 
@@ -130,13 +130,14 @@ def _spec(body: wire.NewBot) -> BotSpec:
         raise invalid("trading_mode must be paper or live")
     if body.risk_mode not in RiskMode._value2member_map_:
         raise invalid("risk_mode must be conservative, balanced or aggressive")
-    # A bot's money is counted in what its symbol is priced in.
-    quoted = (body.symbol or DEFAULT_SYMBOLS[platform]).rpartition("/")[2]
-    currency = quoted if quoted in ASSETS else CURRENCY
+    base, _, quoted = (body.symbol or DEFAULT_SYMBOLS[platform]).partition("/")
+    if base not in ASSETS or quoted not in ASSETS:
+        raise invalid("symbol is not supported")
     return BotSpec(
         name=name,
         platform=platform,
-        initial_capital=positive(body.initial_capital, currency, "initial_capital"),
+        # A bot's money is counted in what its symbol is priced in.
+        initial_capital=positive(body.initial_capital, quoted, "initial_capital"),
         trading_mode=TradingMode(body.trading_mode),
         risk_mode=RiskMode(body.risk_mode),
         strategy=text_in(body.strategy, "strategy", _LONGEST_STRATEGY),

@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from tests.conftest import ROOT, fresh_database
-from tests.protocols.amarktai.house import House
+from tests.protocols.amarktai.house import REQUESTS_PER_MINUTE, House
 
 _STOPS_WITHIN_S = 30.0
 
@@ -20,7 +20,11 @@ def base_url(
 ) -> Iterator[str]:
     """Where the server is."""
     folder = tmp_path_factory.mktemp("amarktai")
-    environ = os.environ | {"AMARKTAI_REQUESTS_PER_MINUTE": "100000", "LOG_LEVEL": "WARNING"}
+    environ = os.environ | {
+        "AMARKTAI_REQUESTS_PER_MINUTE": str(REQUESTS_PER_MINUTE),
+        "LOG_LEVEL": "WARNING",
+        "SANDBOX_TICK_MILLISECONDS": "50",
+    }
     for dsn in fresh_database(postgres_dsn, _template):
         command = [sys.executable, "app.py", "serve", "--port", "0", "--database-url", dsn]
         with (
@@ -41,7 +45,8 @@ def base_url(
             server.terminate()
             assert server.wait(_STOPS_WITHIN_S) == 0
         log = (folder / "server.log").read_text().splitlines()
-        errors = [line for line in log if "[error" in line]
+        # A test makes a bot crash.
+        errors = [line for line in log if "[error" in line and "child=\"bots '" not in line]
         assert not errors, "\n".join(errors)
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.protocols.amarktai.house import GOOD_KEYS, House, refused
+from tests.protocols.amarktai.house import GOOD_KEYS, REQUESTS_PER_MINUTE, House, refused
 
 NOT_CONFIGURED = {
     "status": "not_configured",
@@ -185,3 +185,16 @@ async def test_a_body_beyond_its_limit_has_the_documented_shape(house: House) ->
     person = await house.person()
     answer = await person.post("/ai/chat", {"message": "x" * 100_000})
     refused(answer, 413, "VALIDATION_ERROR")
+
+
+async def test_a_person_has_so_many_requests_a_minute(house: House) -> None:
+    """AMKT-C40, X-C20."""
+    person, other = await house.person(), await house.person()
+    for _ in range(REQUESTS_PER_MINUTE):
+        assert (await person.get("/system/mode")).status_code == 200
+    answer = await person.get("/system/mode")
+    refused(answer, 429, "RATE_LIMIT")
+    assert 1 <= int(answer.headers["Retry-After"]) <= 60
+    assert (await other.get("/system/mode")).status_code == 200
+    await house.advance(60)
+    assert (await person.get("/system/mode")).status_code == 200
