@@ -47,7 +47,7 @@ from domain.identity.vocabulary import METHOD_OF
 
 # Real time in which a gateway that works has answered. Sockets answer in order: a slower one must
 # not hold up what the person asks next (CASH-C03).
-TOLD_WITHIN_S: Final = 1.0
+TOLD_WITHIN_S: Final = 0.5
 
 
 class CodeSent(msgspec.Struct, frozen=True, gc=False):

@@ -86,8 +86,9 @@ class PostgresJournal:
 
     async def commit(self, batch: Batch, epoch: int) -> None:
         connection = self._connection
-        if connection is None or connection.closed:
-            raise NotCommitted("not connected")
+        if connection is None or not connection.is_quiet():
+            # Found before anything is sent: so nobody has to be asked whether it arrived.
+            raise NotCommitted("the connection has ended")
         with trio.move_on_after(COMMIT_DEADLINE):
             await self._execute(connection, batch, epoch)
             return
