@@ -3,13 +3,13 @@
 import secrets
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 
 import click
 
 from actors.identity_store import Lookup
 from assembly.control import CLOCK_OFFSET
-from assembly.options import OptionError, Options, load_secrets
+from assembly.options import OptionError, Options, load_secrets, reaching_database
 from domain.identity import AccessTokens, Profile
 from storage import embedded
 from storage.crypto import SecretBox, derive_key
@@ -69,7 +69,9 @@ async def print_verification(options: Options) -> int:
 async def database(options: Options) -> AsyncIterator[Pool]:
     """The database the server uses, whether it runs or not."""
     if options.database_url:
-        async with Pool.opened(options.database_url, 2) as pool:
+        async with AsyncExitStack() as stack:
+            with reaching_database(options):
+                pool = await stack.enter_async_context(Pool.opened(options.database_url, 2))
             yield pool
         return
     async with embedded.attached(options.data_path) as dsn, Pool.opened(dsn, 2) as pool:

@@ -4,12 +4,17 @@ docs/configuration.md has one row for each; a test holds the two together.
 """
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, fields
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Any, Final
 
 import msgspec
+
+from storage.driver import is_dsn
+from storage.errors import Unavailable
 
 SECRETS_FILE: Final = "secrets.json"
 _SHORTEST_SECRET: Final = 32  # bytes (X-C04)
@@ -190,6 +195,15 @@ _LIVE_NEEDS: Final = (
 )
 
 
+# A key alone reaches nobody.
+_TOGETHER: Final = (
+    ("at_api_key", "at_username"),
+    ("twilio_auth_token", "twilio_account_sid"),
+    ("twilio_auth_token", "twilio_sender"),
+    ("whatsapp_access_token", "whatsapp_phone_number_id"),
+)
+
+
 def read_options(environ: Mapping[str, str], **flags: Any) -> Options:
     """Options from the environment; flags that are not None win. Raises OptionError."""
     values: dict[str, Any] = {}
@@ -231,12 +245,17 @@ def _check(options: Options) -> None:
         raise OptionError(f"LOG_LEVEL must be one of {', '.join(_LOG_LEVELS)}")
     if options.sandbox_tick_milliseconds < 10:
         raise OptionError("SANDBOX_TICK_MILLISECONDS must be at least 10")
+    if options.database_url and not is_dsn(options.database_url):
+        # Not repeated: it may hold a password.
+        raise OptionError("DATABASE_URL is no PostgreSQL URL or connection string")
     if options.app_port > 65535:
         raise OptionError(f"APP_PORT must be at most 65535, not {options.app_port}")
     if bool(options.tls_cert) != bool(options.tls_key):
         raise OptionError("TLS_CERT and TLS_KEY must be given together")
     if options.jwt_secret and len(options.jwt_secret) < _SHORTEST_SECRET:
         raise OptionError(f"JWT_SECRET must have at least {_SHORTEST_SECRET} characters")
+    for name in ("trust_proxy", "mpesa_callback_sources"):
+        networks(name, getattr(options, name))
     if not options.is_sandbox:
         _check_live(options)
 
@@ -245,10 +264,35 @@ def _check_live(options: Options) -> None:
     for name in _LIVE_NEEDS:
         if not getattr(options, name):
             raise OptionError(f"{name.upper()} must be set in live mode")
+    for given, needed in _TOGETHER:
+        if getattr(options, given) and not getattr(options, needed):
+            raise OptionError(f"{needed.upper()} must be set where {given.upper()} is")
+    for name in ("mpesa_shortcode", "mpesa_payout_shortcode"):
+        if not (code := getattr(options, name)).isdecimal():
+            raise OptionError(f"{name.upper()} must be a number, not {code!r}")
     if not (options.at_api_key or options.twilio_auth_token):
         raise OptionError("AT_API_KEY or TWILIO_AUTH_TOKEN must be set in live mode")
     if not options.tls_cert and not options.trust_proxy:
         raise OptionError("TLS_CERT, or TRUST_PROXY behind a TLS proxy, must be set in live mode")
+
+
+def networks(name: str, text: str) -> tuple[IPv4Network | IPv6Network, ...]:
+    """The networks that the option `name` lists. Raises OptionError."""
+    try:
+        return tuple(ip_network(item) for item in listed(text))
+    except ValueError as error:
+        raise OptionError(f"{name.upper()}: {error}") from error
+
+
+@contextmanager
+def reaching_database(options: Options) -> Iterator[None]:
+    """Say which option names the database that cannot be reached. Raises OptionError."""
+    try:
+        yield
+    except Unavailable as error:
+        if options.database_url:
+            raise OptionError(f"DATABASE_URL: {error}") from error
+        raise
 
 
 def listed(text: str) -> tuple[str, ...]:
@@ -269,6 +313,13 @@ def load_secrets(options: Options) -> Secrets:
     if options.jwt_secret and options.data_key:
         return Secrets(options.jwt_secret, options.data_key)
     path = options.data_path / SECRETS_FILE
+    try:
+        return _kept(options, path)
+    except OSError as error:
+        raise OptionError(f"DATA_DIR {options.data_path}: {error.strerror or error}") from error
+
+
+def _kept(options: Options, path: Path) -> Secrets:
     try:
         kept = msgspec.json.decode(path.read_bytes(), type=Secrets)
     except FileNotFoundError:

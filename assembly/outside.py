@@ -16,7 +16,7 @@ from actors.rails import MobileMoney
 from actors.rates import RateSource
 from assembly.chains import ChainNodes, live_chains
 from assembly.exchanges import live_exchanges
-from assembly.options import Options
+from assembly.options import OptionError, Options
 from domain.payments import Payment
 from providers.africastalking import codec as africastalking
 from providers.africastalking.client import AfricasTalking
@@ -26,6 +26,7 @@ from providers.exchanges import exchanges
 from providers.exchanges.http import open_http as open_exchange_http
 from providers.exchanges.settings import Settings as ExchangeSettings
 from providers.mpesa.client import Mpesa
+from providers.mpesa.credential import Sealer
 from providers.mpesa.settings import Settings as MpesaSettings
 from providers.mpesa.transport import open_http
 from providers.mpesa.urls import CallbackKind, callback_url
@@ -165,6 +166,18 @@ def _whatsapp(options: Options) -> whatsapp.Settings | None:
     )
 
 
+def _certificate(path: str, password: str) -> bytes:
+    """Daraja's certificate, for which the initiator's password can be sealed."""
+    try:
+        pem = Path(path).read_bytes()
+        Sealer(pem, password)
+    except OSError as error:
+        raise OptionError(f"MPESA_CERTIFICATE {path}: {error.strerror or error}") from error
+    except ValueError as error:
+        raise OptionError(f"MPESA_CERTIFICATE {path}: no RSA certificate in PEM") from error
+    return pem
+
+
 def _mpesa(options: Options) -> MpesaSettings:
     return MpesaSettings(
         base_url=options.mpesa_base_url,
@@ -173,7 +186,7 @@ def _mpesa(options: Options) -> MpesaSettings:
         passkey=options.mpesa_passkey,
         initiator=options.mpesa_initiator,
         initiator_password=options.mpesa_initiator_password,
-        certificate_pem=Path(options.mpesa_certificate).read_bytes(),
+        certificate_pem=_certificate(options.mpesa_certificate, options.mpesa_initiator_password),
         collect_shortcode=options.mpesa_shortcode,
         payout_shortcode=options.mpesa_payout_shortcode,
         nominated_phone=options.mpesa_nominated_phone,

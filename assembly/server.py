@@ -5,7 +5,6 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from functools import partial
-from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Final
 
 import structlog
@@ -19,7 +18,7 @@ from assembly.core import Core, running_core
 from assembly.docs import site
 from assembly.mpesa import make_reconciler, provider_routes
 from assembly.operators import ADDRESS
-from assembly.options import OptionError, Options, load_secrets
+from assembly.options import OptionError, Options, load_secrets, networks, reaching_database
 from assembly.outside import (
     Outside,
     OutsideSettings,
@@ -59,12 +58,16 @@ async def running(options: Options) -> AsyncIterator[Server]:
     """Start everything in order; on leaving, drain and stop in reverse."""
     keys = load_secrets(options)
     async with AsyncExitStack() as stack:
+        settings = None if options.is_sandbox else live_settings(options)
         postgres, dsn = await _database(stack, options)
-        await migrate(dsn)
-        pool = await stack.enter_async_context(Pool.opened(dsn, POOL_SIZE))
+        with reaching_database(options):
+            await migrate(dsn)
+            pool = await stack.enter_async_context(Pool.opened(dsn, POOL_SIZE))
         clock = Clock(int(await recall(pool, CLOCK_OFFSET) or 0) if options.is_sandbox else 0)
         sims = await _simulators(stack, options, clock)
-        settings = live_settings(options) if sims is None else _sandboxed(options, sims)
+        if sims is not None:
+            settings = _sandboxed(options, sims)
+        assert settings is not None, "live mode has its settings from the start"
         clients = await stack.enter_async_context(
             outside(settings, clock, _base(options), PostgresQuotes(pool))
         )
@@ -163,7 +166,7 @@ async def _listen(
         root_routes=(*own, *callbacks, *routes, *site(mounted, own, callbacks, routes).routes),
         fallback_app=pages_app(options),
         tls=presented(options),
-        trusted_proxies=_networks(options),
+        trusted_proxies=networks("trust_proxy", options.trust_proxy),
     )
     try:
         server: Server = await nursery.start(listener)
@@ -185,14 +188,6 @@ class RunState:
     @property
     def is_serving(self) -> bool:
         return self.server is not None and not self.server.draining
-
-
-def _networks(options: Options) -> list[IPv4Network | IPv6Network]:
-    """Proxies whose X-Forwarded-For counts (X-C20)."""
-    try:
-        return [ip_network(address) for address in options.proxies]
-    except ValueError as error:
-        raise OptionError(f"TRUST_PROXY: {error}") from error
 
 
 def _settle_memory() -> None:

@@ -34,6 +34,15 @@ _LIVENESS: Final[ConnDict] = {
 }
 
 
+def is_dsn(text: str) -> bool:
+    """Whether libpq can read it as a connection string or URL; says nothing of a server there."""
+    try:
+        conninfo_to_dict(text)
+    except psycopg.ProgrammingError:
+        return False
+    return True
+
+
 class BinaryCursor(psycopg.AsyncCursor[Row]):
     """A cursor that asks for binary results."""
 

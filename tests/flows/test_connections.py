@@ -102,12 +102,12 @@ async def test_fc_26_idle_and_dead_peers(world: World) -> None:
             f"Authorization: Bearer {user.token}\r\n\r\n"
         )
         url = world.http.base_url
-        dead = await trio.open_tcp_stream(url.host, url.port or 80)
-        await dead.send_all(sent.encode())
         opened, received = time.monotonic(), b""
-        with trio.fail_after(75):
-            async for chunk in dead:  # reads, but answers no ping
-                received += chunk
+        async with await trio.open_tcp_stream(url.host, url.port or 80) as dead:
+            await dead.send_all(sent.encode())
+            with trio.fail_after(75):
+                async for chunk in dead:  # reads, but answers no ping
+                    received += chunk
         assert 50 < time.monotonic() - opened < 70
         assert b"\x89" in received  # it was pinged before it was given up
         assert (await alive.ask("get_accounts"))["count"] == 1

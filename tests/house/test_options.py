@@ -16,6 +16,7 @@ LIVE = {
     "SMTP_SENDER": "no-reply@example.com",
     "PUBLIC_URL": "https://pay.example.com",
     "AT_API_KEY": "k",
+    "AT_USERNAME": "u",
     "MPESA_CONSUMER_KEY": "a",
     "MPESA_CONSUMER_SECRET": "b",
     "MPESA_PASSKEY": "c",
@@ -38,7 +39,10 @@ def test_a_flag_wins_over_the_environment() -> None:
     assert (options.app_port, options.app_host) == (5000, "0.0.0.0")
 
 
-@pytest.mark.parametrize("missing", sorted(LIVE.keys() - {"APP_MODE", "AT_API_KEY", "TRUST_PROXY"}))
+_ELSEWHERE = {"APP_MODE", "AT_API_KEY", "AT_USERNAME", "TRUST_PROXY"}
+
+
+@pytest.mark.parametrize("missing", sorted(LIVE.keys() - _ELSEWHERE))
 def test_live_mode_without_a_needed_option_names_it(missing: str) -> None:
     environ = {name: value for name, value in LIVE.items() if name != missing}
     with pytest.raises(OptionError, match=f"^{missing} must be set in live mode$"):
@@ -59,12 +63,20 @@ def test_live_mode_needs_tls_or_a_proxy() -> None:
         ({"APP_MODE": "prod"}, "APP_MODE must be"),
         ({"JWT_SECRET": "short"}, "JWT_SECRET must have"),
         ({"TLS_CERT": "a"}, "TLS_CERT and TLS_KEY"),
+        ({"DATABASE_URL": "postgresql://u:hidden@h/x?y=z"}, "^DATABASE_URL is no PostgreSQL URL"),
+        ({"DATABASE_URL": "http://u:hidden@h/x"}, "^DATABASE_URL is no PostgreSQL URL"),
+        ({"TRUST_PROXY": "somewhere"}, "^TRUST_PROXY: "),
+        ({"MPESA_CALLBACK_SOURCES": "196.201.214.0/23, x"}, "^MPESA_CALLBACK_SOURCES: "),
+        ({**LIVE, "AT_USERNAME": ""}, "^AT_USERNAME must be set where AT_API_KEY is"),
+        ({**LIVE, "TWILIO_AUTH_TOKEN": "t"}, "^TWILIO_ACCOUNT_SID must be set"),
+        ({**LIVE, "MPESA_SHORTCODE": "till"}, "^MPESA_SHORTCODE must be a number"),
     ],
 )
 def test_a_wrong_option_is_one_clear_line(environ: dict[str, str], text: str) -> None:
     with pytest.raises(OptionError, match=text) as caught:
         read_options(environ)
     assert "\n" not in str(caught.value)
+    assert "hidden" not in str(caught.value)
 
 
 def test_the_sandbox_makes_its_keys_once_and_keeps_them_private(tmp_path: Path) -> None:
