@@ -177,7 +177,7 @@ class ChainBooks(ChainFacts):
         )
 
     async def _to_treasury(self, deposit: Deposit) -> None:
-        """The operator funds the hot wallet: tokens for sale, and nobody's history."""
+        """The operator funds the platform: tokens for sale, and nobody's history."""
         account = main_wallet(deposit.token, deposit.chain)
         changes = (self._receipt(deposit.key, deposit),)
         await self._record(

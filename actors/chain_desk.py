@@ -33,7 +33,7 @@ from domain.ledger import AccountKey, Recorded, Refusal, Ticket
 from domain.nexuspay.treasury import TREASURY
 from domain.payments import SILENCE_US, Kind, Payment, State
 
-MAIN: Final = "main"  # purpose of the hot wallets' addresses
+MAIN: Final = "treasury"  # purpose of the addresses that the operator sends to
 _PREFIX: Final = "NXP"  # of references nobody sees: these payments bring their own
 
 
@@ -91,11 +91,17 @@ class ChainDesk:
         """Whose address of ours it is. Raises StoreUnavailable."""
         return await self._rail.owner_of(chain, address)
 
-    async def watch_hot_wallets(self) -> None:
-        """What comes to the hot wallets from now on is the platform's: tokens for sale, on the
-        main wallet of their chain (domain/nexuspay/treasury). Raises StoreUnavailable."""
-        for chain in self._rail.chains:
-            await self._rail.adopt(TREASURY, chain, self._rail.hot_address(chain), MAIN)
+    async def watch_treasury(self) -> dict[str, str]:
+        """What comes to these addresses, by chain, is the platform's: tokens for sale, on the
+        main wallet (domain/nexuspay/treasury). Raises StoreUnavailable.
+
+        Not the hot wallets': what is collected there from addresses of customers is in the books
+        already, and so is the change of Bitcoin payments.
+        """
+        return {
+            chain: await self._rail.address_of(TREASURY, chain, MAIN, number=0)
+            for chain in self._rail.chains
+        }
 
     def hot_address(self, chain: str) -> str:
         """Where withdrawals leave from."""

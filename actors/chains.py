@@ -113,13 +113,17 @@ class ChainRail:
         """The one spelling of an address; None when it is not one on that chain (CASH-C29)."""
         return canonical(chain, address)
 
-    async def address_of(self, owner: int, chain: str, purpose: str = "user") -> str:
+    async def address_of(
+        self, owner: int, chain: str, purpose: str = "user", number: int | None = None
+    ) -> str:
         """Where `owner` receives on `chain`, for ever the same. Raises StoreUnavailable.
 
-        It is watched from the moment this returns, and at once more often than others.
+        It is watched from the moment this returns, and at once more often than others. `number`
+        is what it is derived by, the owner's id unless given.
         """
         family = CHAINS[chain].family
-        address = self._parts.addresses.address(family, owner, purpose)
+        derived_by = owner if number is None else number
+        address = self._parts.addresses.address(family, derived_by, purpose)
         await self.adopt(owner, chain, address, purpose)
         if chain in self._ends:
             self._watchers.ref(chain).send(Expect())

@@ -80,7 +80,8 @@ async def running(options: Options) -> AsyncIterator[Server]:
         if sims is not None:
             await seed(core)
         else:
-            await core.desk.watch_hot_wallets()
+            for chain, address in (await core.desk.watch_treasury()).items():
+                log.info("the platform's own money goes to", chain=chain, address=address)
         await _promote_admins(options, core)
         server = await _listen(options, core, trading, clients, sims, postgres, nursery)
         await remember(pool, ADDRESS, _local(options, server.port))

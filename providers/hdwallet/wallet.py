@@ -5,10 +5,10 @@
     m/84'/0'/0'/0/n    Bitcoin deposit addresses (P2WPKH)
     …/1'/0/0           the hot wallet of each family, an account of its own
 
-Addresses that belong to businesses are in account 2', those of the cashier's deposits in 3'. `n`
-is the owner's id; the level above it ("0/") counts up for ids of 2^31 and more. Private keys of
-deposit addresses are never derived here: what collects from them is done with the seed, away from
-the server.
+Addresses that belong to businesses are in account 2', those of the cashier's deposits in 3', the
+one where the operator sends the platform's own money in 4'. `n` is the owner's id; the level above
+it ("0/") counts up for ids of 2^31 and more. Private keys of deposit addresses are never derived
+here: what collects from them is done with the seed, away from the server.
 """
 
 from collections.abc import Callable
@@ -26,7 +26,7 @@ from providers.hdwallet.keys import HARDENED, DerivationError, PrivateKey, Publi
 _ROOTS: Final = {Family.EVM: "m/44'/60'", Family.TRON: "m/44'/195'", Family.BITCOIN: "m/84'/0'"}
 _HOT_ACCOUNT: Final = 1
 # Accounts of deposit addresses, by what they are for.
-PURPOSES: Final = {"user": 0, "business": 2, "cashier": 3}
+PURPOSES: Final = {"user": 0, "business": 2, "cashier": 3, "treasury": 4}
 _ENTROPY_BYTES: Final = 32
 _WORDS: Final = Mnemonic("english")
 
