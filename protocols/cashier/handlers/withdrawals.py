@@ -130,9 +130,9 @@ async def _to_partner(
     local = receive(quote, "USD", units).units
     if not whole_down(local):
         raise Refused(Problem.TOO_SMALL)  # the partner pays whole units of its currency
-    if local > cashier.settings.mpesa_largest:
-        raise Refused(Problem.TOO_LARGE)
     fee = fees.quote(partner.withdrawal, units, order.asset.code, None).platform
+    if local > cashier.settings.mpesa_largest:
+        raise Refused(await _too_large(cashier, order, units + fee))
     draft = _drafted(
         cashier,
         Kind.PARTNER_WITHDRAWAL,
@@ -170,6 +170,14 @@ async def _to_partner(
         return Success(message="withdrawal initiated", data=shown)
 
     return await _create(cashier, call, draft, render, consumed)
+
+
+async def _too_large(cashier: Cashier, order: _ToPartner, debit: int) -> Problem:
+    """Account and balance come before what only M-Pesa minds (CASH-C28)."""
+    account = await cashier.ledger.accounts.get(wallet(order.user_id, order.asset.code))
+    if account is None:
+        return Problem.ACCOUNT_NOT_FOUND
+    return Problem.INSUFFICIENT_BALANCE if account.available < debit else Problem.TOO_LARGE
 
 
 async def _to_agent(

@@ -3,7 +3,7 @@
 import pytest
 import trio
 
-from actors.rails import Paid, PushResult, Refused, Unknown
+from actors.rails import Paid, Refused, Unknown
 from domain.events import DepositCompleted, DepositFailed
 from domain.ledger import Refusal, SystemPurpose, system
 from domain.money import units_of
@@ -258,66 +258,6 @@ async def test_a_second_receipt_for_a_completed_deposit_is_booked_apart(house: H
     assert await house.suspended(user_id) == 1000
     assert await house.alerts(made) == ["suspense"]
     assert (await house.now(made)).provider_receipt == "R-1"
-
-
-async def test_a_forged_callback_moves_nothing_and_cannot_make_us_flood_the_provider(
-    house: House,
-) -> None:
-    """contract.md, "Callbacks"."""
-    made, user_id, operation = await begun(house)
-    await house.until(made, State.PENDING)
-    kind, hash_, _key = operation.url.split(":")
-    for key in ("", "0" * 40, "x"):
-        for outcome in (paid(operation), REFUSED):
-            result = house.provider.result(operation, outcome)
-            assert await house.provider.deliver(f"{kind}:{hash_}:{key}", result)
-    await dealt_with(house)
-    assert set(await verdicts(house)) == {"not trusted; asked the provider"}
-    assert (await house.now(made)).state is State.PENDING
-    assert await house.usd(user_id) == ("100.00", "0.00")
-    assert len(house.provider.questions) == 1
-    house.clock.advance(6)
-    result = house.provider.result(operation, REFUSED)
-    await house.provider.deliver(f"{kind}:{hash_}:", result)
-    await dealt_with(house)
-    assert len(house.provider.questions) == 2
-
-
-async def test_a_forged_callback_about_a_paid_push_makes_us_find_that_out(house: House) -> None:
-    made, _, operation = await begun(house)
-    await house.until(made, State.PENDING)
-    house.provider.end(operation, Paid(), calls_back=0)
-    kind, hash_, _key = operation.url.split(":")
-    await house.provider.deliver(f"{kind}:{hash_}:", house.provider.result(operation, REFUSED))
-    await house.until(made, State.COMPLETED)
-
-
-async def test_a_callback_about_another_push_at_this_payments_address_proves_nothing(
-    house: House,
-) -> None:
-    made, user_id, operation = await begun(house)
-    await house.until(made, State.PENDING)
-    wrong = PushResult(checkout="ws_CO_OTHER", merchant="m", outcome=paid(operation))
-    await house.provider.deliver(operation.url, wrong)
-    await dealt_with(house)
-    assert await verdicts(house) == ["another payment's"]
-    assert (await house.now(made)).state is State.PENDING
-    assert await house.usd(user_id) == ("100.00", "0.00")
-
-
-async def test_a_body_nobody_can_read_is_kept_and_makes_us_ask(house: House) -> None:
-    made, _, operation = await begun(house)
-    await house.until(made, State.PENDING)
-    kind, hash_, key = operation.url.split(":")
-    assert house.provider.take is not None
-    from actors.callbacks import Source
-
-    await house.provider.take(Source(kind), hash_, key, "127.0.0.1", b"{garbage")
-    await dealt_with(house)
-    assert await verdicts(house) == ["malformed: not a body of ours"]
-    assert house.provider.questions == [operation.checkout]
-    rows = await house.pool.fetch("SELECT body FROM callbacks")
-    assert bytes(rows[0][0]) == b"{garbage"
 
 
 async def test_a_callback_waits_out_a_ledger_that_is_away(house: House) -> None:

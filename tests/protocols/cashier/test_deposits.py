@@ -154,17 +154,6 @@ async def test_without_a_kenyan_phone_there_is_no_push(house: House, phone: str 
     assert await user.refused("deposit_request", **MPESA) == "phone number not available"
 
 
-async def test_more_than_m_pesa_moves_at_once_is_refused_before_it_is_asked(house: House) -> None:
-    user = await house.connect()
-    for amount in (250_000.01, 250_001, 10**12):
-        text = await user.refused("deposit_request", **{**MPESA, "amount": amount})
-        assert text == "amount exceeds the M-Pesa limit"
-    await settled()
-    assert not house.rail.pushes
-    made = await user.ask("deposit_request", **{**MPESA, "amount": 250_000})
-    assert made["request_ref"].endswith("-001")
-
-
 async def test_the_first_active_partner_serves_when_none_is_named(house: House) -> None:
     """CASH-C25."""
     user = await house.connect()
