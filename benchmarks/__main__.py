@@ -3,7 +3,7 @@
 Parts: `transfers` (ours, conventional server and pgbench in turns), `peers` (the same without
 ours), `calibrate` (the generator's ceiling), `journal` (the journal alone), `idle` (memory per
 connection), `growth` (1,000 against 1,000,000 accounts, and the start with them), `stk` (M-Pesa
-pushes in flight), `all`.
+pushes in flight), `sse` (event streams of the trading network), `all`.
 """
 
 import argparse
@@ -12,12 +12,12 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-from benchmarks import calibrate, growth, house, idle, journal, report, stk
+from benchmarks import calibrate, growth, house, idle, journal, report, sse, stk
 from benchmarks.house import QUICK, House, Plan
 from benchmarks.targets import Measured, verdicts
 from benchmarks.transfers import Comparison
 
-ALL = ("calibrate", "transfers", "journal", "idle", "growth", "stk")
+ALL = ("calibrate", "transfers", "journal", "idle", "growth", "stk", "sse")
 PARTS = (*ALL, "peers")
 RESULTS = Path(__file__).parent / "RESULTS.md"
 
@@ -38,6 +38,9 @@ def _part(name: str, shared: House, measured: Measured) -> str:
     if name == "stk":
         measured.stk = stk.measure(shared)
         return f"## M-Pesa pushes\n\n{report.stk(measured.stk)}"
+    if name == "sse":
+        measured.sse = sse.measure(shared)
+        return f"## Event streams\n\n{report.sse(measured.sse)}"
     measured.idle = idle.measure(shared, with_ours=True)
     return f"## Idle connections\n\n{report.idle(measured.idle)}"
 

@@ -11,6 +11,7 @@ from benchmarks.growth import Growth
 from benchmarks.house import House
 from benchmarks.idle import Idle
 from benchmarks.journal import Alone
+from benchmarks.sse import Streams
 from benchmarks.stk import Stk
 from benchmarks.targets import Verdict
 from benchmarks.transfers import Group, Row
@@ -157,6 +158,36 @@ def stk(found: Stk) -> str:
         ],
     )
     return f"{wave}\n\n{stream}"
+
+
+def sse(found: Streams) -> str:
+    """Listeners, what they cost, and how soon each hears its own event."""
+    return table(
+        (
+            "streams",
+            "opened/s",
+            "KiB each",
+            "cores when idle",
+            "own events",
+            "a second",
+            "request to event p50 ms",
+            "p99 ms",
+            "events heard in all",
+        ),
+        [
+            [
+                f"{found.listeners:,}",
+                f"{found.opened_per_s:,.0f}",
+                f"{found.bytes_each / 1024:.1f}",
+                f"{found.idle_cores:.2f}",
+                f"{found.events:,}",
+                f"{found.events_per_s:,.0f}",
+                f"{found.p50_ms:.1f}",
+                f"{found.p99_ms:.1f}",
+                f"{found.heard:,}",
+            ]
+        ],
+    )
 
 
 def targets(found: Sequence[Verdict]) -> str:

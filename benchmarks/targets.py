@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from benchmarks.growth import Growth
 from benchmarks.idle import Idle
+from benchmarks.sse import Streams
 from benchmarks.stk import CALLBACKS_PER_S, Stk
 from benchmarks.transfers import Row
 
@@ -35,6 +36,7 @@ class Measured:
     idle: list[Idle] = field(default_factory=list)
     growth: list[Growth] = field(default_factory=list)
     stk: Stk | None = None
+    sse: Streams | None = None
 
 
 def verdicts(measured: Measured) -> list[Verdict]:
@@ -44,6 +46,7 @@ def verdicts(measured: Measured) -> list[Verdict]:
         *_ours(measured.transfers),
         *_size(measured),
         *_pushes(measured.stk),
+        *_streams(measured.sse),
     ]
 
 
@@ -102,6 +105,12 @@ def _pushes(found: Stk | None) -> Iterator[Verdict]:
     yield Verdict(target=target, wanted=found.pushes, measured=found.paid, unit="pushes")
     target = f"p99 from callback to event at {CALLBACKS_PER_S} callbacks/s"
     yield Verdict(target=target, wanted=50, measured=found.p99_ms, unit="ms", at_most=True)
+
+
+def _streams(found: Streams | None) -> Iterator[Verdict]:
+    if found is None:
+        return
+    yield Verdict(target="event streams", wanted=2_000, measured=found.listeners, unit="streams")
 
 
 def _rate(rows: Sequence[Row], system: str, clients: int) -> float:

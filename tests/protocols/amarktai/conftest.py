@@ -22,6 +22,7 @@ def base_url(
     folder = tmp_path_factory.mktemp("amarktai")
     environ = os.environ | {
         "AMARKTAI_REQUESTS_PER_MINUTE": str(REQUESTS_PER_MINUTE),
+        "AMARKTAI_HOSTS": "api.amarktai.example",
         "LOG_LEVEL": "WARNING",
         "SANDBOX_TICK_MILLISECONDS": "50",
     }
