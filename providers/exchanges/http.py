@@ -115,9 +115,10 @@ class Http:
         ) as response:
             read = bytearray()
             async for chunk in response.aiter_bytes():
-                read += chunk
-                if len(read) > _MAX_ANSWER_BYTES:
-                    _lost("answer too long", changes)
+                if len(read) <= _MAX_ANSWER_BYTES:  # more is thrown away, until it is too late
+                    read += chunk
+            if len(read) > _MAX_ANSWER_BYTES:
+                _lost("answer too long", changes)
             if response.status_code in _TOO_MANY:
                 self._pause(response.headers.get("retry-after", ""))
                 raise ExchangeUnavailable("too many requests")

@@ -87,3 +87,39 @@ async def test_luno_is_polled_where_the_operator_has_no_keys_for_its_stream() ->
     ):
         await moved(it, ticks, "1000")
         assert (await moved(it, ticks, "1001")).price == units_of("1001")
+
+
+async def test_luno_connects_anew_when_a_sequence_number_is_missing() -> None:
+    async with rig("luno") as it, it.exchange.ticks(it.symbol) as ticks:
+        before = await moved(it, ticks, "1000")
+        market = it.simulator.venue.markets[it.symbol]
+        market.ticks += 3  # as if three ticks had never reached us
+        after = await moved(it, ticks, "1010")
+        last = await moved(it, ticks, "1020")
+    # The gap is seen, the number left out, and the new snapshot tells the price.
+    assert after.sequence == before.sequence + 2
+    assert last.sequence == after.sequence + 1
+
+
+@pytest.mark.parametrize("name", [name for name in ALL if name != "ovex"])
+async def test_a_stream_that_falls_silent_is_opened_anew(name: str) -> None:
+    async with (
+        rig(name, change=lambda settings: replace(settings, quiet_seconds=0.2)) as it,
+        it.exchange.ticks(it.symbol) as ticks,
+    ):
+        before = await moved(it, ticks, "1000")
+        with trio.fail_after(3):
+            while (again := await until(ticks, "1000")).sequence <= before.sequence + 1:
+                continue
+    assert again.sequence > before.sequence + 1
+
+
+@pytest.mark.parametrize("name", ALL)
+async def test_two_readers_have_feeds_of_their_own(name: str) -> None:
+    async with (
+        rig(name) as it,
+        it.exchange.ticks(it.symbol) as one,
+        it.exchange.ticks(it.symbol) as two,
+    ):
+        it.price("1000")
+        assert (await until(one, "1000")).price == (await until(two, "1000")).price
