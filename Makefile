@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: serve test check bench crash lock clean
+.PHONY: serve test check bench crash binary lock clean
 
 serve: .venv/runtime
 	@exec $(BIN)/python app.py serve
@@ -20,6 +20,10 @@ crash: .venv/dev
 bench: .venv/bench
 	$(BIN)/python -m benchmarks
 
+# One executable, dist/daftari, for machines of this kind; it brings Python and PostgreSQL along.
+binary: .venv/binary
+	$(BIN)/pyinstaller --noconfirm --log-level WARN daftari.spec
+
 .venv/bin/python:
 	$(PYTHON) -m venv .venv
 
@@ -35,11 +39,16 @@ bench: .venv/bench
 	$(BIN)/python -m pip install -q --require-hashes -r $<
 	@touch $@
 
+.venv/binary: requirements/binary.txt .venv/runtime | .venv/bin/python
+	$(BIN)/python -m pip install -q --require-hashes -r $<
+	@touch $@
+
 # After a change of pyproject.toml; needs pip-tools in .venv.
 lock:
 	$(BIN)/pip-compile -q --strip-extras --generate-hashes --no-emit-index-url --no-emit-find-links --extra sandbox -o requirements/runtime.txt pyproject.toml
 	$(BIN)/pip-compile -q --strip-extras --generate-hashes --no-emit-index-url --no-emit-find-links --extra sandbox --extra dev -o requirements/dev.txt pyproject.toml
 	$(BIN)/pip-compile -q --strip-extras --generate-hashes --no-emit-index-url --no-emit-find-links --extra sandbox --extra dev --extra bench -o requirements/bench.txt pyproject.toml
+	$(BIN)/pip-compile -q --strip-extras --generate-hashes --no-emit-index-url --no-emit-find-links --allow-unsafe --extra sandbox --extra binary -o requirements/binary.txt pyproject.toml
 
 clean:
-	rm -rf .venv data
+	rm -rf .venv data build dist

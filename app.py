@@ -16,6 +16,7 @@ from actors.journal import Fenced
 from assembly.awake import AwakeClock
 from assembly.backtest import run_backtest
 from assembly.commands import print_token, print_verification
+from assembly.frozen import adopt
 from assembly.operators import print_reviews, rule
 from assembly.options import OptionError, Options, read_options
 from assembly.reconcile import print_reconciliation
@@ -31,6 +32,7 @@ _FAILED = 1
 @click.group()
 def main() -> None:
     """Five money APIs on one identity store and one double-entry journal."""
+    adopt()
 
 
 def _with_options(command: Callable[..., None]) -> Callable[..., None]:
