@@ -1,4 +1,4 @@
-"""What the one-file build does besides: it ends with its parent, and removes what killed ones left."""
+"""The one-file build: it ends with its parent, and removes what killed ones left."""
 
 import os
 import signal
