@@ -18,6 +18,7 @@ from actors.payment_parts import Parts
 from actors.payments import Payments
 from actors.people import Authenticated, NewPerson, People
 from actors.rails import Paid
+from actors.reviews import Decision, Ruled, Ruling
 from domain.identity import AccessTokens, FixedCodes, Profile
 from domain.ledger import (
     AccountKey,
@@ -33,6 +34,7 @@ from domain.money import units_of
 from protocols.cashier.register import Sessions
 from protocols.cashier.service import Cashier
 from protocols.cashier.session import Session
+from storage import audit as audit_storage
 from storage.accounts import PostgresAccounts
 from storage.codes import Codes
 from storage.crypto import SecretBox
@@ -174,6 +176,32 @@ async def test_a_receipt_of_another_surface_is_none_here(dsn: str, pool: Pool) -
             assert text == "transaction not found"
             text = await peer.refused("get_transaction_by_receipt", receipt_code=code)
             assert text == "unauthorized"
+
+
+_A_BANK = """
+INSERT INTO partners
+VALUES (2, 'equity_bank', 'Equity Bank', 'bank_transfer', 'KES', true, 50, 100, 0)
+"""
+assert audit_storage  # it teaches the journal to write the audit's rows
+
+
+async def test_a_bank_deposit_waits_for_an_operator_across_a_restart(dsn: str, pool: Pool) -> None:
+    """CASH-C60, once a row of partners makes it possible."""
+    await pool.execute(_A_BANK)
+    async with serving(dsn, pool) as server:
+        await server.settle_in()
+        user = await server.connect(USER)
+        order = {"amount": 1333.30, "local_currency": "KES", "service": "bank_transfer"}
+        ref = (await user.ask("deposit_request", **order))["request_ref"]
+    async with serving(dsn, pool) as server:
+        (review,) = await server.cashier.payments.waiting(10)
+        assert (review.reference, review.amount) == (ref, units_of("10"))
+        ruling = Ruling(decision=Decision.APPROVE, operator_id=PEER, how="test")
+        assert await server.cashier.payments.rule(ref, ruling) == Ruled("completed")
+        assert not await server.cashier.payments.waiting(10)
+        user = await server.connect(USER)
+        shown = await user.ask("get_deposit_status", request_ref=ref)
+        assert (shown["status"], shown["amount_usd"]) == ("completed", 10)
 
 
 async def test_a_withdrawal_survives_a_restart_between_hold_and_result(
