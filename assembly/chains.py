@@ -6,6 +6,7 @@ from typing import Final
 
 import httpx
 import structlog
+import trio
 
 from actors.chain_desk import ChainDesk
 from actors.chain_rail import ChainEnds, ChainUnavailable
@@ -119,13 +120,21 @@ async def check_ends(ends: Mapping[str, ChainEnds]) -> None:
 
     A node that does not answer is no obstacle: its chain waits. Raises OptionError.
     """
-    for key, chain in ends.items():
+    wrong: list[str] = []
+
+    async def check(key: str, chain: ChainEnds) -> None:
         try:
             await verify_ends(chain)
         except WrongChain as error:
-            raise OptionError(f"EVM_RPC_URLS: {key}: {error}") from error
+            wrong.append(f"{key}: {error}")
         except ChainUnavailable as error:
             log.warning("chain not reached", chain=key, reason=str(error))
+
+    async with trio.open_nursery() as nursery:
+        for key, chain in ends.items():
+            nursery.start_soon(check, key, chain)
+    if wrong:
+        raise OptionError(f"EVM_RPC_URLS or CHAIN_TOKENS: {min(wrong)}")
 
 
 class CashierChains:
