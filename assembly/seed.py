@@ -54,6 +54,8 @@ _BALANCES: Final[Mapping[AccountKey, str]] = {
     AccountKey(_TEST_USER, "USDC", chain="arbitrum"): "500",
     AccountKey(_TEST_USER, "USDC", chain="polygon"): "100",
     AccountKey(_TEST_USER, "ETH", chain="ethereum"): "0.05",
+    # What document 004 moves between exchanges.
+    AccountKey(_TEST_USER, "ZAR", "TRADING", provider="luno"): "20000",
     wallet(_AGENT_USER, "USD"): "10000",
 }
 # What the platform's main wallet has on each chain that carries the token.
