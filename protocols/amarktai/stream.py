@@ -145,8 +145,13 @@ class Stream:
         self._send("trade_update", update, self._offset)
 
     async def _overview(self) -> None:
+        """What cannot be valued just now is told the next time."""
         self._overview_changed = False
-        overview = await self._amarktai.bots.overview(self._who.user_id)
+        try:
+            overview = await self._amarktai.bots.overview(self._who.user_id)
+        except self._amarktai.unavailable:
+            self._overview_changed = True
+            return
         self._send("overview_update", overview_update(overview, self._amarktai.clock.now_us()))
 
     def _heartbeat(self) -> None:

@@ -168,9 +168,9 @@ class Control:
         return wire.Ok()
 
     async def _fail_bot(self, body: wire.FaultBody) -> Any:
-        """A bot's strategy raises for its next ticks."""
-        if body.bot_id is None or body.fault != "error":
-            return refused(400, "a bot's fault is error, and needs bot_id")
+        """A bot's strategy raises for its next ticks, whichever fault is named."""
+        if body.bot_id is None:
+            return refused(400, "a bot's fault needs bot_id")
         times = 1 if body.times is None else body.times
         known = await self._sandbox.fail_bot(body.bot_id, times)
         return wire.Ok() if known else refused(404, "bot not found")

@@ -10,7 +10,7 @@ from actors.assistant_model import ModelFailed
 from domain.assistant.intents import Intent, NamedBot
 from providers.assistant import codec
 
-TIMEOUT_S: Final = 8.0  # a person waits for the answer
+TIMEOUT_S: Final = 5.0  # a person waits for the answer, and the grammar is there
 _LARGEST_ANSWER_BYTES: Final = 256 * 1024
 
 

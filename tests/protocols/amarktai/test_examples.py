@@ -1,14 +1,14 @@
 """Every example of document 004 against the running server: members and types, to the last one."""
 
 import json
-from pathlib import Path
 from typing import Any
 
 import trio
 
+from tests.conftest import ROOT
 from tests.protocols.amarktai.house import WITHIN_S, House, Person, new_email
 
-EXAMPLES = Path(__file__).parent / "examples"
+EXAMPLES = ROOT / "tests" / "documents" / "examples" / "amarktai"
 
 
 def example(name: str) -> Any:
