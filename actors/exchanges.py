@@ -119,11 +119,11 @@ class QuoteBook(Protocol):
     """Remembers quotes before they are accepted, so that a lost answer can be asked for."""
 
     async def keep(self, quote: KeptQuote) -> None:
-        """In place of one kept before for the same order. Raises what storage raises."""
+        """In place of one kept before for the same order. Raises ExchangeUnavailable."""
         ...
 
     async def find(self, platform: str, client_order_id: str) -> KeptQuote | None:
-        """The newest of an order. Raises what storage raises."""
+        """The newest of an order. Raises ExchangeUnavailable."""
         ...
 
 

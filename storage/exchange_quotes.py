@@ -2,7 +2,8 @@
 
 from typing import Final
 
-from actors.exchanges import KeptQuote, Side
+from actors.exchanges import ExchangeUnavailable, KeptQuote, Side
+from storage.errors import Unavailable
 from storage.pool import Pool
 
 _KEEP: Final = """
@@ -21,31 +22,35 @@ FROM exchange_quotes WHERE platform = %s AND client_order_id = %s
 
 
 class PostgresQuotes:
-    """Implements actors.exchanges.QuoteBook. Raises what the pool raises."""
+    """Implements actors.exchanges.QuoteBook."""
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
 
     async def keep(self, quote: KeptQuote) -> None:
         """See `QuoteBook.keep`."""
-        await self._pool.execute(
-            _KEEP,
-            (
-                quote.platform,
-                quote.client_order_id,
-                quote.token,
-                quote.symbol,
-                quote.side.value,
-                quote.base,
-                quote.quote,
-                quote.requested_us,
-                quote.expires_us,
-            ),
+        row = (
+            quote.platform,
+            quote.client_order_id,
+            quote.token,
+            quote.symbol,
+            quote.side.value,
+            quote.base,
+            quote.quote,
+            quote.requested_us,
+            quote.expires_us,
         )
+        try:
+            await self._pool.execute(_KEEP, row)
+        except Unavailable as error:
+            raise ExchangeUnavailable("quotes cannot be kept") from error
 
     async def find(self, platform: str, client_order_id: str) -> KeptQuote | None:
         """See `QuoteBook.find`."""
-        row = await self._pool.fetch_one(_FIND, (platform, client_order_id))
+        try:
+            row = await self._pool.fetch_one(_FIND, (platform, client_order_id))
+        except Unavailable as error:
+            raise ExchangeUnavailable("quotes cannot be looked up") from error
         if row is None:
             return None
         return KeptQuote(

@@ -120,7 +120,7 @@ class Http:
             if len(read) > _MAX_ANSWER_BYTES:
                 _lost("answer too long", changes)
             if response.status_code in _TOO_MANY:
-                self._pause(response.headers.get("retry-after", ""))
+                self._pause(_asked_wait(response.headers))
                 raise ExchangeUnavailable("too many requests")
             if response.status_code >= 500:
                 if not changes:
@@ -147,6 +147,14 @@ class Http:
 
     def _may_soon(self) -> bool:
         return self._closed_until - trio.current_time() <= _LONGEST_WAIT
+
+
+def _asked_wait(headers: httpx.Headers) -> str:
+    """Seconds, empty where it is not said. KuCoin tells milliseconds, in a header of its own."""
+    kucoins = headers.get("gw-ratelimit-reset", "")
+    if kucoins.isascii() and kucoins.isdigit() and len(kucoins) < 10:
+        return str(-(-int(kucoins) // 1000))
+    return str(headers.get("retry-after", ""))
 
 
 def _is_header(value: str) -> bool:

@@ -37,7 +37,7 @@ PLATFORM: Final = "ovex"
 
 
 class Ovex:
-    """Safe to share between tasks. Besides ExchangeError it raises what the quote book does."""
+    """Safe to share between tasks."""
 
     def __init__(self, settings: Settings, http: Http, clock: Clock, quotes: QuoteBook) -> None:
         self._settings = settings

@@ -5,6 +5,7 @@ from decimal import Decimal
 from typing import Final, Protocol
 
 import msgspec
+import structlog
 import trio
 
 from domain.money import AmountError, units_from
@@ -14,6 +15,8 @@ from providers.sandbox.exchanges.sockets import Peer, serve_sockets
 from providers.sandbox.fault import Fault
 from providers.sandbox.mpesa.store import SimulatorStore
 from providers.sandbox.server import Hangup, HttpReply, HttpRequest, serve_http
+
+log = structlog.get_logger(__name__)
 
 API_KEY: Final = "key"
 API_SECRET: Final = "secret"  # noqa: S105  # contract.md: the sandbox's, known to everybody
@@ -38,9 +41,9 @@ class Facade(Protocol):
 
 
 class Kept(msgspec.Struct, frozen=True, kw_only=True):
-    """One line of a venue's memory: an order that changed, and what is owned after."""
+    """One line of a venue's memory: orders that changed, and what is owned after them all."""
 
-    order: SimOrder
+    orders: list[SimOrder]
     balances: dict[str, int]
 
 
@@ -139,16 +142,18 @@ class ExchangeSimulator:
                 self.venue.disconnect()
 
     def _recall(self) -> None:
-        lines = [_decoder.decode(line) for line in self._store.load()]
-        newest = {kept.order.id: kept.order for kept in lines}
+        newest: dict[str, SimOrder] = {}
+        balances = dict(self.venue.balances)
+        for line in self._store.load():
+            kept = _decoder.decode(line)
+            balances = dict(kept.balances)
+            for order in kept.orders:
+                newest[order.id] = order
         for order in newest.values():
             self.venue.remember(order)
-        if lines:
-            self.venue.balances = dict(lines[-1].balances)
-        last = lines[-1].balances if lines else {}
-        self._store.rewrite(
-            _encoder.encode(Kept(order=order, balances=last)) for order in newest.values()
-        )
+        self.venue.balances = balances
+        remembered = Kept(orders=self.venue.orders(), balances=balances)
+        self._store.rewrite([_encoder.encode(remembered)])
 
     def _note(self, order: SimOrder) -> None:
         self._changed.append(order)
@@ -160,13 +165,19 @@ class ExchangeSimulator:
     async def _keep(self) -> None:
         """Write down what ticks filled."""
         async for _ in self._receive:
-            await self._flush()
+            try:
+                await self._flush()
+            except OSError:
+                log.exception("sandbox.exchange_forgets")
 
     async def _flush(self) -> None:
+        """Write down whatever has changed. One line holds it all: half of it would be a fill
+        without its money, or the money without its fill."""
+        if not self._changed:
+            return
         changed, self._changed = self._changed, []
-        for order in changed:
-            line = Kept(order=order, balances=self.venue.balances)
-            await self._store.append(_encoder.encode(line))
+        line = _encoder.encode(Kept(orders=changed, balances=self.venue.balances))
+        await self._store.append(line)
 
 
 def _changes(request: HttpRequest) -> bool:

@@ -65,6 +65,19 @@ async def test_a_read_that_was_too_many_is_asked_again_when_it_was_told_to() -> 
     assert trio.current_time() - began >= 0.9
 
 
+async def test_kucoins_own_header_says_how_long_to_wait() -> None:
+    def play(nth: int) -> HttpReply:
+        headers = (("gw-ratelimit-reset", "30000"),)
+        return HttpReply(429 if nth == 1 else 200, b"{}", headers=headers)
+
+    async with scripted(play) as (http, server):
+        with pytest.raises(ExchangeUnavailable):
+            await http.read("GET", "/")
+        with pytest.raises(ExchangeUnavailable, match="rate limited"):
+            await http.read("GET", "/")
+    assert server.asked == 1
+
+
 async def test_nothing_is_asked_before_a_long_retry_after_has_passed() -> None:
     async with scripted(busy("60")) as (http, server):
         for _ in range(3):
