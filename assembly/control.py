@@ -8,6 +8,7 @@ import structlog
 import trio
 
 from actors.bots import Bots
+from actors.identity_store import StoreUnavailable
 from assembly.core import Core
 from assembly.simulators import Simulators
 from protocols.sandbox.service import FaultSwitch, Sandbox
@@ -15,6 +16,7 @@ from protocols.sandbox.wire import LedgerReport
 from providers.sandbox.fault import Fault
 from providers.sandbox.mpesa.outcomes import Rule
 from storage.embedded.server import Postgres
+from storage.errors import Unavailable
 from storage.installation import remember
 from storage.verify import verify
 
@@ -70,6 +72,7 @@ def sandbox_control(
         fail_bot=bots.fail_next_ticks,
         keep_clock=keep_clock,
         verify=report,
+        unavailable=(Unavailable, StoreUnavailable),
     )
 
 

@@ -12,7 +12,7 @@ from domain.identity.contact import normalise_email
 from protocols.described import About, Errors
 from protocols.http import Request
 from protocols.sandbox import wire
-from protocols.sandbox.answers import change, look, refused
+from protocols.sandbox.answers import change, look, patient, refused
 from protocols.sandbox.chains import chain_routes
 from protocols.sandbox.persons import BadRequest, make_user
 from protocols.sandbox.service import Sandbox
@@ -26,7 +26,7 @@ _LATEST_S: Final = int(datetime(3000, 1, 1, tzinfo=UTC).timestamp())
 def sandbox_routes(sandbox: Sandbox) -> tuple[Route, ...]:
     """Routes under /sandbox; app.py leaves them out in live mode."""
     control = Control(sandbox)
-    return (
+    routes = (
         change("users", control.users, wire.NewUser, wire.UserMade),
         change("users/:user", control.change_user, wire.UserChange, wire.UserChanged),
         change("token", control.token, wire.WhoBody, wire.TokenMade),
@@ -41,6 +41,7 @@ def sandbox_routes(sandbox: Sandbox) -> tuple[Route, ...]:
         look("ledger", control.ledger, wire.LedgerReport),
         *chain_routes(sandbox.chains),
     )
+    return tuple(patient(route, sandbox.unavailable) for route in routes)
 
 
 def _refusals(route: Route) -> Errors:

@@ -61,7 +61,10 @@ FaultSwitch = Callable[[str, float | None, int | None], Awaitable[None]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sandbox:
-    """Everything the control endpoints need."""
+    """Everything the control endpoints need.
+
+    `unavailable`: the exceptions by which storage says that it is away.
+    """
 
     clock: Clock
     people: People
@@ -78,3 +81,4 @@ class Sandbox:
     fail_bot: Callable[[str, int], Awaitable[bool]]
     keep_clock: Callable[[int], Awaitable[None]]
     verify: Callable[[], Awaitable[Any]]
+    unavailable: tuple[type[Exception], ...]

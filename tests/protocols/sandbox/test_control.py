@@ -9,7 +9,7 @@ import pytest
 from actors.clock import Clock
 from protocols.http import Request, Response
 from protocols.sandbox.persons import BadRequest, account_key, units
-from protocols.sandbox.routes import Control, find
+from protocols.sandbox.routes import Control, find, sandbox_routes
 from protocols.sandbox.service import Sandbox
 from protocols.sandbox.wire import ClockBody, ClockShown, NewUser
 
@@ -81,3 +81,19 @@ def test_texts_that_nobody_could_use_or_store_are_refused(body: bytes):
 
 async def test_a_name_that_cannot_be_stored_is_nobodys():
     assert await find(sandbox(Clock(), []), "AGT\0") is None
+
+
+async def test_control_says_that_storage_is_away():
+    """contract.md: the outage may be one that was asked for a moment ago."""
+
+    class Away(Exception):
+        pass
+
+    async def verify() -> Any:
+        raise Away("starting up")
+
+    parts: dict[str, Any] = dict.fromkeys(field.name for field in fields(Sandbox))
+    routes = sandbox_routes(Sandbox(**parts | {"verify": verify, "unavailable": (Away,)}))
+    (ledger,) = (route for route in routes if route.path == "/sandbox/ledger")
+    answer = await ledger.handler(Request("GET", "/sandbox/ledger"))
+    assert (answer.status, answer.body) == (503, b'{"error":"the database is away: starting up"}')
