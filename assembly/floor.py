@@ -2,13 +2,13 @@
 
 import random
 import secrets
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 
 import trio
 
 from actors.bot_parts import BotParts
-from actors.exchanges import Exchange
+from actors.exchanges import Exchange, Tick
 from actors.key_ring import KeyRing
 from actors.market import Markets
 from actors.trading_floor import TradingFloor, Valuation
@@ -23,9 +23,11 @@ async def running_floor(
     keys: KeyRing,
     valuation: Valuation,
     bot_limit: int,
+    decided: Callable[[Tick], None] = lambda _tick: None,
 ) -> AsyncIterator[TradingFloor]:
     """Start the feeds, then every stored bot; on leaving, stop the bots before the feeds, while
-    the ledger still serves. `bot_limit` is each user's on each platform."""
+    the ledger still serves. `bot_limit` is each user's on each platform; `decided` hears of every
+    tick a bot has decided on."""
     markets = Markets(exchanges, jitter=random.random)
     parts = BotParts(
         store=PostgresBots(core.pool),
@@ -35,6 +37,7 @@ async def running_floor(
         exchanges=exchanges,
         keys=keys,
         new_id=lambda digits: secrets.token_hex(digits // 2),
+        decided=decided,
     )
     limits = dict.fromkeys(exchanges, bot_limit)
     floor = TradingFloor(parts, valuation, limits, jitter=random.random)

@@ -3,7 +3,8 @@
 Parts: `transfers` (ours, conventional server and pgbench in turns), `peers` (the same without
 ours), `calibrate` (the generator's ceiling), `journal` (the journal alone), `idle` (memory per
 connection), `growth` (1,000 against 1,000,000 accounts, and the start with them), `stk` (M-Pesa
-pushes in flight), `sse` (event streams of the trading network), `all`.
+pushes in flight), `sse` (event streams of the trading network), `bots` (1,000 trading bots with
+transfers beside them), `all`.
 """
 
 import argparse
@@ -12,12 +13,12 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-from benchmarks import calibrate, growth, house, idle, journal, report, sse, stk
+from benchmarks import bots, calibrate, growth, house, idle, journal, report, sse, stk
 from benchmarks.house import QUICK, House, Plan
 from benchmarks.targets import Measured, verdicts
 from benchmarks.transfers import Comparison
 
-ALL = ("calibrate", "transfers", "journal", "idle", "growth", "stk", "sse")
+ALL = ("calibrate", "transfers", "journal", "idle", "growth", "stk", "sse", "bots")
 PARTS = (*ALL, "peers")
 RESULTS = Path(__file__).parent / "RESULTS.md"
 
@@ -41,6 +42,9 @@ def _part(name: str, shared: House, measured: Measured) -> str:
     if name == "sse":
         measured.sse = sse.measure(shared)
         return f"## Event streams\n\n{report.sse(measured.sse)}"
+    if name == "bots":
+        measured.bots = bots.measure(shared)
+        return f"## Trading bots\n\n{report.bots(measured.bots)}"
     measured.idle = idle.measure(shared, with_ours=True)
     return f"## Idle connections\n\n{report.idle(measured.idle)}"
 

@@ -6,6 +6,7 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
+from benchmarks.bots import Bots
 from benchmarks.calibrate import Ceiling
 from benchmarks.growth import Growth
 from benchmarks.house import House
@@ -188,6 +189,27 @@ def sse(found: Streams) -> str:
             ]
         ],
     )
+
+
+def bots(found: Bots) -> str:
+    """Every window: how late decisions were, and what the transfers beside them saw."""
+    cells = [
+        [
+            f"{window.active:,}",
+            f"{window.decisions_per_s:,.0f}",
+            f"{100 * window.share:.1f}",
+            f"{window.p50_us / 1000:.2f}",
+            f"{window.p99_us / 1000:.2f}",
+            f"{window.trades_per_s:.0f}",
+            f"{window.server_cores:.2f}",
+            f"{window.beside.rate:,.0f}" if window.beside else "",
+            f"{window.beside.p99_us / 1000:.2f}" if window.beside else "",
+        ]
+        for window in found.windows
+    ]
+    head = ("bots", "decisions/s", "% of ticks", "p50 ms", "p99 ms", "trades/s", "server cores")
+    windows = table((*head, "transfers/s beside", "their p99 ms"), cells)
+    return f"{windows}\n\n{found.bytes_each / 1024:.1f} KiB per idle bot."
 
 
 def targets(found: Sequence[Verdict]) -> str:

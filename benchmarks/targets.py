@@ -2,7 +2,9 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from statistics import median
 
+from benchmarks.bots import BOTS, TRANSFERS_PER_S, Bots
 from benchmarks.growth import Growth
 from benchmarks.idle import Idle
 from benchmarks.sse import Streams
@@ -37,6 +39,7 @@ class Measured:
     growth: list[Growth] = field(default_factory=list)
     stk: Stk | None = None
     sse: Streams | None = None
+    bots: Bots | None = None
 
 
 def verdicts(measured: Measured) -> list[Verdict]:
@@ -47,6 +50,7 @@ def verdicts(measured: Measured) -> list[Verdict]:
         *_size(measured),
         *_pushes(measured.stk),
         *_streams(measured.sse),
+        *_bots(measured.bots),
     ]
 
 
@@ -111,6 +115,21 @@ def _streams(found: Streams | None) -> Iterator[Verdict]:
     if found is None:
         return
     yield Verdict(target="event streams", wanted=2_000, measured=found.listeners, unit="streams")
+
+
+def _bots(bots: Bots | None) -> Iterator[Verdict]:
+    """The median of the rounds with transfers beside."""
+    if bots is None:
+        return
+    loaded = [window for window in bots.windows if window.beside is not None]
+    p99_ms = median(window.p99_us for window in loaded) / 1000
+    target = f"tick to decision, p99, {BOTS:,} bots and {TRANSFERS_PER_S} transfers/s"
+    yield Verdict(target=target, wanted=100, measured=p99_ms, unit="ms", at_most=True)
+    rate = median(window.beside.rate for window in loaded if window.beside is not None)
+    target = f"transfers beside {BOTS:,} bots"
+    yield Verdict(target=target, wanted=TRANSFERS_PER_S * 0.99, measured=rate, unit="/s")
+    each = bots.bytes_each / 1024
+    yield Verdict(target="idle bot", wanted=50, measured=each, unit="KiB", at_most=True)
 
 
 def _rate(rows: Sequence[Row], system: str, clients: int) -> float:

@@ -16,10 +16,11 @@ from actors.bot_store import (
     TradeMade,
 )
 from domain.trading.records import BotStatus, RiskMode, SystemMode, Trade, TradingMode
+from storage.arrays import Int8s, Texts
 from storage.driver import Row
 from storage.pool import Pool
 from storage.users import store_errors
-from storage.writes import register_write
+from storage.writes import register_write, register_writes
 
 _FIELDS: Final = """
 id, user_id, name, platform, symbol, base, currency, trading_mode, risk_mode, strategy,
@@ -54,8 +55,9 @@ INSERT INTO bots (id, user_id, name, platform, symbol, base, currency, trading_m
 VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s::numeric, %s, %s, %s, %s)
 """
 _SAVE: Final = """
-UPDATE bots SET status = %s, note = %s, saved = %s, revision = %s
-WHERE id = %s AND revision = %s AND deleted_us = 0
+UPDATE bots b SET status = n.status, note = n.note, saved = n.saved, revision = n.revision
+FROM unnest(%b, %b, %b, %b, %b) AS n (id, status, note, saved, revision)
+WHERE b.id = n.id AND b.revision = n.revision - 1 AND b.deleted_us = 0
 """
 _DELETE: Final = """
 UPDATE bots SET deleted_us = %s, status = 'stopped'
@@ -64,9 +66,13 @@ WHERE id = %s AND revision = %s AND deleted_us = 0
 _TRADE: Final = """
 INSERT INTO bot_trades (number, bot_id, user_id, platform, symbol, currency, side, amount, price,
                         cost, fee, profit, reason, at_us)
-VALUES (%s, %s, %s, %s, %s, %s, %s, %s::numeric, %s::numeric, %s::numeric, %s::numeric,
-        %s::numeric, %s, %s)
+SELECT number, bot_id, user_id, platform, symbol, currency, side, amount::numeric, price::numeric,
+       cost::numeric, fee::numeric, profit::numeric, reason, at_us
+FROM unnest(%b, %b, %b, %b, %b, %b, %b, %b, %b, %b, %b, %b, %b, %b)
+    AS n (number, bot_id, user_id, platform, symbol, currency, side, amount, price, cost, fee,
+          profit, reason, at_us)
 """
+_TRADE_COLUMNS: Final = (Int8s, Texts, Int8s, *[Texts] * 10, Int8s)
 _SENT: Final = """
 INSERT INTO bot_orders (client_order_id, bot_id, side, amount, reason, hold_id, hold_amount,
                         sent_us)
@@ -191,18 +197,15 @@ def _created(change: BotCreated) -> Sequence[Any]:
 
 def _saved(change: BotSaved) -> Sequence[Any]:
     row = change.row
-    before = Int8(row.revision - 1)
-    return [
-        *(row.status.value, row.note, row.saved.decode(), Int8(row.revision), row.id, before),
-    ]
+    return [row.id, row.status.value, row.note, row.saved.decode(), row.revision]
 
 
 def _made(change: TradeMade) -> Sequence[Any]:
     trade = change.trade
     return [
-        *(Int8(change.number), trade.bot_id, Int8(trade.user_id), trade.platform, trade.symbol),
+        *(change.number, trade.bot_id, trade.user_id, trade.platform, trade.symbol),
         *(trade.currency, trade.side, str(trade.amount), str(trade.price), str(trade.cost)),
-        *(str(trade.fee), str(trade.profit), trade.reason, Int8(trade.at_us)),
+        *(str(trade.fee), str(trade.profit), trade.reason, trade.at_us),
     ]
 
 
@@ -215,12 +218,12 @@ def _sent(change: OrderSent) -> Sequence[Any]:
 
 
 register_write(BotCreated, _CREATE, _created)
-register_write(BotSaved, _SAVE, _saved)
+register_writes(BotSaved, _SAVE, (Texts, Texts, Texts, Texts, Int8s), _saved)
+register_writes(TradeMade, _TRADE, _TRADE_COLUMNS, _made)
 register_write(
     BotDeleted,
     _DELETE,
     lambda change: [Int8(change.deleted_us), change.row.id, Int8(change.row.revision)],
 )
-register_write(TradeMade, _TRADE, _made)
 register_write(OrderSent, _SENT, _sent)
 register_write(OrderEnded, _ENDED, lambda change: [change.result, change.client_order_id])

@@ -19,7 +19,7 @@ from actors.journal import (
 )
 from storage import batch_statement
 from storage.driver import TrioConnection
-from storage.writes import write
+from storage.writes import write_all
 
 log = structlog.get_logger(__name__)
 
@@ -102,8 +102,7 @@ class PostgresJournal:
                 return
             async with connection.transaction():
                 await batch_statement.execute(connection, batch, epoch)
-                for change in batch.changes:
-                    await write(connection, change)
+                await write_all(connection, batch.changes)
         except psycopg.errors.IntegrityError as error:
             constraint = error.diag.constraint_name or "integrity"
             if constraint == "writer_epoch":
