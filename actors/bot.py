@@ -230,9 +230,11 @@ class BotActor:
         return None
 
     def _attend(self) -> None:
-        """Listen to the market while active, and only then."""
+        """Listen to the market while active, and only then; a bot whose exchange is no longer
+        configured has none."""
         row = self._state.row
-        if not self._state.is_active or row.id not in self._parts.board.bots:
+        is_there = row.id in self._parts.board.bots and row.platform in self._parts.exchanges
+        if not self._state.is_active or not is_there:
             self._leave_market()
         elif not self._is_listening:
             self._is_listening = True

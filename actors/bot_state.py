@@ -53,8 +53,11 @@ class BotState:
 
     async def make_engine(self) -> Engine | None:
         """The engine, restored at the first call; None while the exchange does not tell its
-        rules, which is asked again after a while."""
-        if self.engine is None and self.parts.clock.now_us() >= self.retry_us:
+        rules, which is asked again after a while, and for what is no longer configured."""
+        row, parts = self.row, self.parts
+        if row.platform not in parts.exchanges or row.strategy not in STRATEGIES:
+            return None
+        if self.engine is None and parts.clock.now_us() >= self.retry_us:
             rules = await self._rules()
             if rules is not None:
                 self.engine = self._restored(rules)

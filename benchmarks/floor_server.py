@@ -14,7 +14,7 @@ import math
 import random
 import sys
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -33,10 +33,9 @@ from actors.exchanges import (
     SymbolRules,
     Tick,
 )
-from actors.holdings import Holdings
 from actors.trading_floor import TradingFloor
-from assembly import server
-from assembly.core import Core, running_core
+from assembly import server, trading
+from assembly.core import Core
 from assembly.floor import running_floor
 from assembly.options import read_options
 from domain.money import units_of
@@ -138,14 +137,6 @@ class Decisions:
             self.late_us.append(now_us() - tick.at_us)
 
 
-class NoKeys:
-    """Implements KeyRing for paper bots."""
-
-    async def keys(self, user_id: int, platform: str) -> Keys | None:
-        """None."""
-        return None
-
-
 def now_us() -> int:
     """The monotonic clock."""
     return time.monotonic_ns() // 1000
@@ -218,43 +209,48 @@ async def _serve_windows(floor: TradingFloor, decisions: Decisions) -> None:
         print(json.dumps(await _measure(floor, decisions, float(line))), flush=True)
 
 
-def _core_with_bots(mode: str, done: trio.Event) -> Callable[..., Any]:
-    """`running_core`, with the bots started after it."""
+def _floor_with_bots(mode: str, done: trio.Event) -> Callable[..., Any]:
+    """`running_floor`, with the synthetic exchange beside the others."""
 
     @asynccontextmanager
-    async def started(*arguments: Any) -> AsyncIterator[Core]:
+    async def started(
+        core: Core, exchanges: Mapping[str, Exchange], *rest: Any
+    ) -> AsyncIterator[TradingFloor]:
         decisions = Decisions()
-        exchanges: dict[str, Exchange] = {PLATFORM: Walks(endless=mode == "load")}
-        async with running_core(*arguments) as core:
-            before = _resident()
-            holdings = Holdings(core.accounts, core.rates)
-            async with (
-                running_floor(core, exchanges, NoKeys(), holdings, BOTS, decisions.note) as floor,
-                trio.open_nursery() as nursery,
-            ):
-                if mode == "make":
-                    await make(floor)
-                    done.set()
-                elif mode == "idle":
-                    await _all_active(floor)
-                    while decisions.seen < BOTS:
-                        await trio.sleep(0.05)
-                    await trio.sleep(1)
-                    print(json.dumps({"bytes_each": (_resident() - before) / BOTS}), flush=True)
-                    done.set()
-                else:
-                    nursery.start_soon(_serve_windows, floor, decisions)
-                yield core
-                nursery.cancel_scope.cancel()
+        every = {**exchanges, PLATFORM: Walks(endless=mode == "load")}
+        before = _resident()
+        ring, valuation, _limit = rest
+        async with (
+            running_floor(core, every, ring, valuation, BOTS, decisions.note) as floor,
+            trio.open_nursery() as nursery,
+        ):
+            if mode == "make":
+                await make(floor)
+                done.set()
+            elif mode == "idle":
+                await _weigh(floor, decisions, before)
+                done.set()
+            else:
+                nursery.start_soon(_serve_windows, floor, decisions)
+            yield floor
+            nursery.cancel_scope.cancel()
 
     return started
+
+
+async def _weigh(floor: TradingFloor, decisions: Decisions, before: int) -> None:
+    await _all_active(floor)
+    while decisions.seen < BOTS:
+        await trio.sleep(0.05)
+    await trio.sleep(1)
+    print(json.dumps({"bytes_each": (_resident() - before) / BOTS}), flush=True)
 
 
 async def main(mode: str, database: str, data_dir: str, port: str) -> None:
     """See the module."""
     done = trio.Event()
-    # The one difference from `app.py serve`: the bots start with the core.
-    vars(server)["running_core"] = _core_with_bots(mode, done)
+    # The one difference from `app.py serve`: one exchange more.
+    vars(trading)["running_floor"] = _floor_with_bots(mode, done)
     environment = {"LOG_LEVEL": "WARNING", "CASHIER_MESSAGES_PER_SECOND": "1000000"}
     options = read_options(environment, database_url=database, data_dir=data_dir, app_port=port)
     await trio.Path(data_dir).mkdir(parents=True, exist_ok=True)

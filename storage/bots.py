@@ -20,7 +20,7 @@ from storage.arrays import Int8s, Texts
 from storage.driver import Row
 from storage.pool import Pool
 from storage.users import store_errors
-from storage.writes import register_write, register_writes
+from storage.writes import Column, register_write, register_writes
 
 _FIELDS: Final = """
 id, user_id, name, platform, symbol, base, currency, trading_mode, risk_mode, strategy,
@@ -72,7 +72,7 @@ FROM unnest(%b, %b, %b, %b, %b, %b, %b, %b, %b, %b, %b, %b, %b, %b)
     AS n (number, bot_id, user_id, platform, symbol, currency, side, amount, price, cost, fee,
           profit, reason, at_us)
 """
-_TRADE_COLUMNS: Final = (Int8s, Texts, Int8s, *[Texts] * 10, Int8s)
+_TRADE_COLUMNS: Final[tuple[Column, ...]] = (Int8s, Texts, Int8s, *[Texts] * 10, Int8s)
 _SENT: Final = """
 INSERT INTO bot_orders (client_order_id, bot_id, side, amount, reason, hold_id, hold_amount,
                         sent_us)

@@ -44,12 +44,13 @@ async def write_all(connection: TrioConnection, changes: Sequence[object]) -> No
         if kind in _together:
             gathered.setdefault(kind, []).append(change)
         else:
-            await _write(connection, change)
+            await write(connection, change)
     for kind, together in gathered.items():
         await _write_together(connection, kind, together)
 
 
-async def _write(connection: TrioConnection, change: object) -> None:
+async def write(connection: TrioConnection, change: object) -> None:
+    """Write one change by itself; raises RowConflict by the change's name."""
     sql, params = _writes[type(change)]
     # Not prepared: psycopg answers a rollback with DEALLOCATE ALL as soon as it has prepared
     # anything itself, and that would take the journal's own statement away.
