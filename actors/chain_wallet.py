@@ -44,6 +44,7 @@ _RELOAD_US: Final = 15 * US
 # A node that did not answer is not asked to take the next transaction for this long: they would
 # all wait for its timeout, one after the other.
 _REST_US: Final = 5 * US
+_MOST_DOUBLINGS: Final = 3
 _LONGEST_PAUSE_US: Final = 60 * US
 
 
@@ -110,7 +111,7 @@ class HotWallet:
             log.warning("hot wallet waits", chain=self._chain.key, reason=str(error))
             self._failures += 1
             self._stale = True
-            pause_us = min(pause_us << min(self._failures, 8), _LONGEST_PAUSE_US)
+            pause_us = min(pause_us << min(self._failures, _MOST_DOUBLINGS), _LONGEST_PAUSE_US)
         idle = not self._open and not self._stale and not self._untold
         self._wake_at_us = now_us() + (_RELOAD_US if idle else pause_us)
 

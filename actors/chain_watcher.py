@@ -35,6 +35,8 @@ _BLOCKS_AT_ONCE: Final = 50
 # Nothing found: how far it read is written this often, which bounds what is read again.
 _CHECKPOINT_US: Final = 60 * US
 _TOLD_AT_ONCE: Final = 100
+# A node that does not answer is asked again soon enough for whoever waits.
+_MOST_DOUBLINGS: Final = 3
 _LONGEST_PAUSE_US: Final = 60 * US
 # Nodes are paid by the question: an idle chain is asked every fourth time.
 _IDLE_POLLS: Final = 4
@@ -99,7 +101,9 @@ class Watcher:
         except (ChainUnavailable, StoreUnavailable) as error:
             self._failures += 1
             log.warning("chain not read", chain=self._chain.key, reason=str(error))
-            pause_us = min(round(parts.poll_s * US) << min(self._failures, 8), _LONGEST_PAUSE_US)
+            pause_us = min(
+                round(parts.poll_s * US) << min(self._failures, _MOST_DOUBLINGS), _LONGEST_PAUSE_US
+            )
             await self._forget()
         self._wake_at_us = parts.clock.now_us() + pause_us
 
