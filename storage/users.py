@@ -8,10 +8,11 @@ from psycopg.types.numeric import Int8
 
 from actors.identity_store import Lookup, StaleWrite, StoreUnavailable, UserOrder
 from domain.identity import Agent, Person, Profile, Reason, Role
-from storage.arrays import Int8s, register
+from storage.arrays import Int8s, Texts, register
 from storage.crypto import SecretBox
 from storage.driver import Row, TrioConnection
 from storage.errors import Unavailable, UniqueViolation
+from storage.gathered import Gathered
 from storage.pool import Pool
 
 _PROFILE_COLUMNS: Final = """
@@ -28,11 +29,11 @@ SELECT {_PROFILE_COLUMNS}, u.password_hash, u.totp_secret, u.totp_pending, u.tot
 """
 _FIND: Final = {
     Lookup.EMAIL: "SELECT id FROM users WHERE email = %s",
-    Lookup.PHONE: "SELECT id FROM users WHERE phone = %s AND phone_verified",
     Lookup.AGENT_ID: "SELECT user_id FROM agents WHERE agent_id = %s",
     Lookup.OBJECT_ID: "SELECT id FROM users WHERE object_id = %s",
     Lookup.WALLET_ADDRESS: "SELECT id FROM users WHERE lower(wallet_address) = lower(%s)",
 }
+_BY_PHONES: Final = "SELECT phone, id FROM users WHERE phone = ANY(%b) AND phone_verified"
 _PAGE: Final = f"SELECT {_PROFILE_COLUMNS} {_FROM} WHERE NOT u.deleted"
 _ORDER: Final = {
     UserOrder.CREATED: "u.created_us",
@@ -103,6 +104,7 @@ class Users:
 
     def __init__(self, pool: Pool, box: SecretBox) -> None:
         self._pool = pool
+        self._by_phone = Gathered(pool, _by_phones)
         self._box = box
 
     async def profiles(self, user_ids: Sequence[int]) -> list[Profile]:
@@ -117,6 +119,8 @@ class Users:
     async def find(self, by: Lookup, value: str) -> int | None:
         """The user id `value` belongs to."""
         with store_errors():
+            if by is Lookup.PHONE:  # asked for by every push
+                return await self._by_phone(value)
             row = await self._pool.fetch_one(_FIND[by], (value,))
         return None if row is None else int(row[0])
 
@@ -263,3 +267,9 @@ def _profile(row: Row) -> Profile:
         last_login_us=row[15],
         agent=agent,
     )
+
+
+async def _by_phones(connection: TrioConnection, phones: list[str]) -> list[int | None]:
+    cursor = await connection.execute(_BY_PHONES, [Texts(phones)])
+    found = {row[0]: int(row[1]) for row in await cursor.fetchall()}
+    return [found.get(phone) for phone in phones]

@@ -7,11 +7,11 @@ import httpx
 import trio
 
 from actors.rails import Cause, Refused, Unknown
+from providers.connections import Connections
 from providers.mpesa.settings import Settings
 
 _WRITE_SECONDS: Final = 10.0
-# Daraja takes a second or two over a call, so fewer would bound us at tens of payments a second;
-# the library's pool looks through all of them for every call, so more would cost as much.
+# Daraja takes a second or two over a call: fewer would bound us at tens of payments a second.
 MAX_CALLS: Final = 100
 _QUEUE_SECONDS: Final = 20.0  # with the other deadlines below what a client waits for its answer
 # Raised before there is a connection; any other error may have come after the last byte left.
@@ -43,14 +43,14 @@ def open_http(settings: Settings) -> httpx.AsyncClient:
             write=_WRITE_SECONDS,
             read=settings.answer_seconds,
         ),
-        limits=httpx.Limits(max_connections=MAX_CALLS, max_keepalive_connections=MAX_CALLS),
+        transport=Connections(),
         trust_env=False,  # a proxy from the environment would see initiator credentials
     )
 
 
 class Transport:
-    """Calls over one pool, so many at a time: a thousand payments asked for at once wait here in
-    order, since waiting in the library's pool takes it time that grows with their square."""
+    """So many calls at a time: of a thousand payments asked for at once most wait here, in
+    order."""
 
     def __init__(self, http: httpx.AsyncClient) -> None:
         self._http = http

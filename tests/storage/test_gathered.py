@@ -91,10 +91,10 @@ async def test_an_asker_who_goes_away_does_not_hurt_the_others(pool: Pool) -> No
     run.gate = trio.Event()
     gathered = Gathered(pool, run, key=lambda item: item)
     got: list[int] = []
-    leaving = trio.CancelScope()
+    leaving = {1: trio.CancelScope(), 2: trio.CancelScope()}
 
     async def leave(item: int) -> None:
-        with leaving:
+        with leaving[item]:
             await gathered(item)
 
     async def stay(item: int) -> None:
@@ -103,11 +103,13 @@ async def test_an_asker_who_goes_away_does_not_hurt_the_others(pool: Pool) -> No
     with trio.fail_after(20):
         async with trio.open_nursery() as nursery:
             nursery.start_soon(leave, 1)
-            await trio.testing.wait_all_tasks_blocked()
+            while not run.batches:
+                await trio.sleep(0.01)
             nursery.start_soon(leave, 2)
             nursery.start_soon(stay, 3)
             await trio.testing.wait_all_tasks_blocked()
-            leaving.cancel()
+            for scope in leaving.values():
+                scope.cancel()
             run.gate.set()
     assert got == [6]
     written = await pool.fetch("SELECT n FROM numbers ORDER BY n")
