@@ -1,13 +1,14 @@
 """Live prices of one symbol: one session after another, each until its connection is lost.
 
-A session is a coroutine function that gets `tell(price)` and raises when its connection ends.
+A session is a coroutine function that gets `tell(price)` and raises when its connection ends;
+until the next one is tried, prices are polled.
 Ticks wait in a bounded queue; a reader that is too slow loses the oldest, and sees it by the
 sequence, which also leaves out one number at every reconnect: prices may have been missed.
 """
 
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Final
 
 import msgspec
@@ -86,15 +87,19 @@ class Ticks:
         self._sequence += 1
 
 
+Ask = Callable[[], Awaitable[Tick]]
+
+
 @asynccontextmanager
-async def live(
-    platform: str, symbol: str, clock: Clock, settings: Settings, session: Session
+async def streamed(
+    platform: str, symbol: str, clock: Clock, settings: Settings, session: Session, ask: Ask
 ) -> AsyncIterator[AsyncIterator[Tick]]:
-    """Run sessions until the block is left. What the block raises leaves it as it is."""
+    """Run sessions until the block is left, and ask for prices in between. What the block
+    raises leaves it as it is."""
     ticks = Ticks(platform, symbol, clock)
     try:
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(_sessions, ticks, settings, session)
+            nursery.start_soon(_sessions, ticks, settings, session, polled(ask, settings))
             yield ticks
             nursery.cancel_scope.cancel()
     except BaseExceptionGroup as group:
@@ -103,32 +108,46 @@ async def live(
         raise
 
 
-async def _sessions(ticks: Ticks, settings: Settings, session: Session) -> None:
+async def _sessions(ticks: Ticks, settings: Settings, session: Session, between: Session) -> None:
     wait = settings.backoff_seconds
     while True:
         began = trio.current_time()
-        try:
-            await session(ticks.tell)
-        except _ENDS as error:
-            _log_end(settings, error)
-        except BaseExceptionGroup as group:  # the socket's own nursery: the end, seen twice
-            ends, others = group.split(_ENDS)
-            if others is not None:
-                raise others from None
-            _log_end(settings, ends or group)
+        await _contained(session, ticks, settings)
         ticks.skip()
         if trio.current_time() - began > _LASTED:
             wait = settings.backoff_seconds
-        await trio.sleep(wait)
+        with trio.move_on_after(wait):
+            await _contained(between, ticks, settings)
+            await trio.sleep_forever()
         wait = min(wait * 2, settings.longest_backoff_seconds)
 
 
-def polled(price: Callable[[], Awaitable[Tick]], settings: Settings) -> Session:
+async def _contained(session: Session, ticks: Ticks, settings: Settings) -> None:
+    """Until it ends, which is only written down."""
+    try:
+        await session(ticks.tell)
+    except _ENDS as error:
+        _log_end(settings, error)
+    except BaseExceptionGroup as group:  # the socket's own nursery: the end, seen twice
+        ends, others = group.split(_ENDS)
+        if others is not None:
+            raise others from None
+        _log_end(settings, ends or group)
+
+
+def asked(
+    platform: str, symbol: str, clock: Clock, settings: Settings, ask: Ask
+) -> AbstractAsyncContextManager[AsyncIterator[Tick]]:
+    """Prices that are only asked for: the exchange has no stream, or none for us."""
+    return streamed(platform, symbol, clock, settings, polled(ask, settings), ask)
+
+
+def polled(ask: Ask, settings: Settings) -> Session:
     """A session that asks for the price again and again."""
 
     async def session(tell: Tell) -> None:
         while True:
-            tell((await price()).price)
+            tell((await ask()).price)
             await trio.sleep(settings.poll_seconds)
 
     return session

@@ -69,7 +69,7 @@ async def open_socket(
                 nursery,
                 stream,
                 target.netloc,
-                target._replace(scheme="", netloc="").geturl(),
+                _resource(target),
                 max_message_size=_MAX_MESSAGE_BYTES,
             )
         yield Socket(connection, quiet_seconds=quiet_seconds, ping=ping, ping_seconds=ping_seconds)
@@ -83,5 +83,11 @@ async def _connect(
 ) -> trio.SocketStream | trio.SSLStream[trio.SocketStream]:
     host = target.hostname or ""
     if target.scheme == "wss":
-        return await trio.open_ssl_over_tcp_stream(host, target.port or 443)
+        # Nobody waits for the goodbye of an exchange that is gone.
+        return await trio.open_ssl_over_tcp_stream(host, target.port or 443, https_compatible=True)
     return await trio.open_tcp_stream(host, target.port or 80)
+
+
+def _resource(target: SplitResult) -> str:
+    resource = target._replace(scheme="", netloc="").geturl()
+    return resource if resource.startswith("/") else f"/{resource}"

@@ -20,7 +20,7 @@ from actors.exchanges import (
 )
 from providers.exchanges import checked
 from providers.exchanges.binance import codec, wire
-from providers.exchanges.feed import StreamLost, Tell, live
+from providers.exchanges.feed import StreamLost, Tell, streamed
 from providers.exchanges.http import Http, Read, converted, decoded
 from providers.exchanges.kept import Rules
 from providers.exchanges.numbers import middle, read_units
@@ -139,7 +139,9 @@ class Binance:
         async def session(tell: Tell) -> None:
             await self._stream(symbol, tell)
 
-        return live(PLATFORM, symbol, self._clock, self._settings, session)
+        return streamed(
+            PLATFORM, symbol, self._clock, self._settings, session, lambda: self.price(symbol)
+        )
 
     async def _stream(self, symbol: str, tell: Tell) -> None:
         """Until the connection ends; Binance cuts it after a day, and says so when it restarts.

@@ -20,7 +20,7 @@ from actors.exchanges import (
     Tick,
 )
 from providers.exchanges import checked
-from providers.exchanges.feed import StreamLost, Tell, live
+from providers.exchanges.feed import StreamLost, Tell, streamed
 from providers.exchanges.http import Answer, Http, Read, converted, decoded
 from providers.exchanges.kept import Rules
 from providers.exchanges.kucoin import codec, wire
@@ -116,7 +116,9 @@ class KuCoin:
         async def session(tell: Tell) -> None:
             await self._stream(symbol, tell)
 
-        return live(PLATFORM, symbol, self._clock, self._settings, session)
+        return streamed(
+            PLATFORM, symbol, self._clock, self._settings, session, lambda: self.price(symbol)
+        )
 
     async def _stream(self, symbol: str, tell: Tell) -> None:
         """Until the connection ends. KuCoin says anew each time where to connect, and with

@@ -1,6 +1,6 @@
 """Luno over HTTP and its order-book stream. Implements `actors.exchanges.Exchange`."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable
 from contextlib import AbstractAsyncContextManager
 from typing import Final
 from urllib.parse import urlencode
@@ -21,7 +21,7 @@ from actors.exchanges import (
     Tick,
 )
 from providers.exchanges import checked
-from providers.exchanges.feed import StreamLost, Tell, live, polled
+from providers.exchanges.feed import StreamLost, Tell, asked, streamed
 from providers.exchanges.http import Http, Read, converted, decoded
 from providers.exchanges.kept import Rules
 from providers.exchanges.luno import codec, wire
@@ -120,14 +120,18 @@ class Luno:
 
     def ticks(self, symbol: str) -> AbstractAsyncContextManager[AsyncIterator[Tick]]:
         """See `Exchange.ticks`. Streamed where the operator has keys for it, else polled."""
-        session = polled(lambda: self.price(symbol), self._settings)
-        if self._settings.stream_url and self._settings.stream_keys is not None:
-            keys = self._settings.stream_keys
+        keys, clock = self._settings.stream_keys, self._clock
 
-            async def session(tell: Tell) -> None:
-                await self._stream(symbol, keys, tell)
+        def ask() -> Awaitable[Tick]:
+            return self.price(symbol)
 
-        return live(PLATFORM, symbol, self._clock, self._settings, session)
+        if not self._settings.stream_url or keys is None:
+            return asked(PLATFORM, symbol, clock, self._settings, ask)
+
+        async def session(tell: Tell) -> None:
+            await self._stream(symbol, keys, tell)
+
+        return streamed(PLATFORM, symbol, clock, self._settings, session, ask)
 
     async def _stream(self, symbol: str, keys: Keys, tell: Tell) -> None:
         url = self._settings.stream_url + wire.STREAM_PATH + codec.pair_of(symbol)

@@ -26,7 +26,7 @@ from actors.exchanges import (
     Tick,
 )
 from providers.exchanges import checked
-from providers.exchanges.feed import live, polled
+from providers.exchanges.feed import asked
 from providers.exchanges.http import Http, Read, converted, decoded
 from providers.exchanges.kept import Rules
 from providers.exchanges.numbers import middle
@@ -119,8 +119,7 @@ class Ovex:
 
     def ticks(self, symbol: str) -> AbstractAsyncContextManager[AsyncIterator[Tick]]:
         """See `Exchange.ticks`: polled, OVEX has no stream."""
-        session = polled(lambda: self.price(symbol), self._settings)
-        return live(PLATFORM, symbol, self._clock, self._settings, session)
+        return asked(PLATFORM, symbol, self._clock, self._settings, lambda: self.price(symbol))
 
     async def _price(self, symbol: str, side: Side) -> int:
         read = await self._get(codec.quote_target(symbol, side, wire.PROBE), codec.QUOTE)

@@ -21,7 +21,7 @@ from actors.exchanges import (
     Tick,
 )
 from providers.exchanges import checked
-from providers.exchanges.feed import Tell, live, polled
+from providers.exchanges.feed import Tell, streamed
 from providers.exchanges.http import Answer, Http, Read, converted, decoded
 from providers.exchanges.kept import Rules
 from providers.exchanges.numbers import read_units
@@ -133,13 +133,13 @@ class Valr:
 
     def ticks(self, symbol: str) -> AbstractAsyncContextManager[AsyncIterator[Tick]]:
         """See `Exchange.ticks`: the middle of the best bid and the best ask."""
-        session = polled(lambda: self.price(symbol), self._settings)
-        if self._settings.stream_url:
 
-            async def session(tell: Tell) -> None:
-                await self._stream(symbol, tell)
+        async def session(tell: Tell) -> None:
+            await self._stream(symbol, tell)
 
-        return live(PLATFORM, symbol, self._clock, self._settings, session)
+        return streamed(
+            PLATFORM, symbol, self._clock, self._settings, session, lambda: self.price(symbol)
+        )
 
     async def _stream(self, symbol: str, tell: Tell) -> None:
         """Until the connection ends. Every frame tells the best levels whole, so one that is
