@@ -13,6 +13,7 @@ from typing import Any, Final
 
 import msgspec
 
+from providers.mpesa.urls import FORBIDDEN_WORDS, is_callable
 from storage.driver import is_dsn
 from storage.errors import Unavailable
 
@@ -270,6 +271,11 @@ def _check_live(options: Options) -> None:
     for name in ("mpesa_shortcode", "mpesa_payout_shortcode"):
         if not (code := getattr(options, name)).isdecimal():
             raise OptionError(f"{name.upper()} must be a number, not {code!r}")
+    if not is_callable(options.public_url):
+        raise OptionError(
+            "PUBLIC_URL must begin with https:// and hold none of the words M-Pesa refuses to call "
+            f"({', '.join(FORBIDDEN_WORDS)}), not {options.public_url!r}"
+        )
     if not (options.at_api_key or options.twilio_auth_token):
         raise OptionError("AT_API_KEY or TWILIO_AUTH_TOKEN must be set in live mode")
     if not options.tls_cert and not options.trust_proxy:

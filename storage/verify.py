@@ -37,10 +37,20 @@ _CHECKS: Final = (
     ("no customer overdrawn", "accounts", sql.OVERDRAFTS),
     ("holds placed and closed once", "holds", sql.HOLDS),
     ("payments have their holds", "payments", sql.PAYMENTS),
+    ("fundings have their journal", "fundings", sql.FUNDINGS),
     ("events numbered", "events", sql.EVENTS),
     ("last numbers of the writer", "writer", sql.WRITER),
 )
-_COUNTED: Final = ("journals", "entries", "accounts", "holds", "payments", "events", "writer")
+_COUNTED: Final = (
+    "journals",
+    "entries",
+    "accounts",
+    "holds",
+    "payments",
+    "fundings",
+    "events",
+    "writer",
+)
 _COUNT: Final = "SELECT " + ", ".join(f"(SELECT count(*) FROM {name})" for name in _COUNTED)  # noqa: S608
 
 

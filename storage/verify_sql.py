@@ -204,6 +204,31 @@ SELECT line FROM (
 ) x
 ORDER BY id LIMIT %(most)s
 """
+# A completed funding is one journal of its reference that credits its person's NGN wallet with its
+# amount; no other state has one, and no such journal lacks its funding.
+FUNDINGS: Final = """
+SELECT format('funding %%s: %%s', ref, CASE
+    WHEN amount IS NULL THEN 'journal ' || journal || ' funds nothing that is known'
+    WHEN credits = 0 THEN 'completed, but no journal credits it'
+    WHEN credits > 1 THEN 'credited ' || credits || ' times'
+    WHEN state <> 'completed' THEN 'is ' || state || ', but journal ' || journal || ' credits it'
+    ELSE 'journal ' || journal || ' credits ' || credited || ' units, expected ' || amount END)
+FROM (
+    SELECT coalesce(f.reference, j.ref) AS ref, f.amount, f.state, count(j.id) AS credits,
+           max(j.id) AS journal, coalesce(sum(e.amount), 0) AS credited
+    FROM fundings f
+    FULL JOIN (SELECT id, ref FROM journals WHERE kind = 'WALLET_FUNDING') j
+        ON j.ref = f.reference
+    LEFT JOIN (
+        SELECT e.journal_id, a.owner_id, e.amount FROM entries e JOIN accounts a
+        ON a.id = e.account_id WHERE a.asset = 'NGN' AND a.purpose = 'WALLET'
+    ) e ON e.journal_id = j.id AND e.owner_id = f.user_id
+    GROUP BY coalesce(f.reference, j.ref), f.amount, f.state
+) x
+WHERE (coalesce(state, '') = 'completed') <> (credits = 1)
+   OR (credits = 1 AND credited IS DISTINCT FROM amount)
+ORDER BY ref LIMIT %(most)s
+"""
 EVENTS: Final = """
 SELECT format('event %%s: %%s', id, CASE
     WHEN count(*) > 1 THEN 'its number is used twice' ELSE 'beyond the last one given out' END)

@@ -84,3 +84,22 @@ def test_the_sandbox_makes_its_keys_once_and_keeps_them_private(tmp_path: Path) 
     first = load_secrets(options)
     assert load_secrets(options) == first
     assert (tmp_path / "secrets.json").stat().st_mode & 0o077 == 0
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://pay.example.com",
+        "https://mpesa.example.com",
+        "https://pay.example.com/query",
+        "pay.example.com",
+    ],
+)
+def test_an_address_that_mpesa_would_not_call_stops_a_live_start(url: str) -> None:
+    with pytest.raises(OptionError, match="PUBLIC_URL") as refused:
+        read_options({**LIVE, "PUBLIC_URL": url})
+    assert "\n" not in str(refused.value)
+
+
+def test_an_address_it_calls_does_not() -> None:
+    assert read_options({**LIVE, "PUBLIC_URL": "https://pay.example.com"}).public_url
