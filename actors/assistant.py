@@ -8,7 +8,7 @@ can give a token, and what it does not answer the grammar does (AMKT-C25).
 
 from collections.abc import Callable, Sequence
 from hashlib import sha256
-from typing import Final, NamedTuple, Protocol, assert_never
+from typing import Final, assert_never
 
 import msgspec
 import structlog
@@ -16,6 +16,7 @@ import trio
 
 from actors.assistant_model import Model, ModelFailed
 from actors.bots import Bots, Denied
+from actors.chat_store import ChatStore, Message
 from actors.clock import US, Clock
 from actors.exchange_keys import ExchangeKeys
 from actors.holdings import Holdings
@@ -48,47 +49,6 @@ _MODEL_WITHIN_S: Final = 15.0  # of real time, whatever its client waits
 _DAY_US: Final = 86_400 * US
 _PAGE: Final = 500  # trades read at once for a daily report
 _PAGES: Final = 10  # a report looks at no more than 5,000 trades
-
-
-class Message(msgspec.Struct, frozen=True):
-    """One line of a conversation; `role` user or assistant."""
-
-    role: str
-    content: str
-    at_us: int
-
-
-class Taken(NamedTuple):
-    """A proposal that was waiting, and until when."""
-
-    proposal: Proposal
-    expires_us: int
-
-
-class ChatStore(Protocol):
-    """Conversations and proposals; implemented by storage.chat."""
-
-    async def add(self, user_id: int, messages: Sequence[Message]) -> None:
-        """Append to a conversation; of a very long one the oldest are forgotten."""
-        ...
-
-    async def last(self, user_id: int, limit: int) -> Sequence[Message]:
-        """The newest `limit`, oldest first."""
-        ...
-
-    async def clear(self, user_id: int) -> None:
-        """Forget the conversation and what waits for a confirmation."""
-        ...
-
-    async def propose(
-        self, user_id: int, token_hash: bytes, proposal: Proposal, expires_us: int
-    ) -> None:
-        """Keep a proposal until it is taken."""
-        ...
-
-    async def take(self, user_id: int, token_hash: bytes) -> Taken | None:
-        """The person's proposal with this token, which is gone by that; None: there is none."""
-        ...
 
 
 class Action(msgspec.Struct, frozen=True):

@@ -6,7 +6,7 @@ from typing import Final
 import msgspec
 from psycopg.types.numeric import Int8
 
-from actors.assistant import Message, Taken
+from actors.chat_store import Message, Taken
 from domain.assistant.intents import Proposal
 from storage.pool import Pool
 from storage.users import store_errors
@@ -36,7 +36,7 @@ _decode: Final = msgspec.json.Decoder(Proposal).decode
 
 
 class PostgresChat:
-    """Implements actors.assistant.ChatStore."""
+    """Implements actors.chat_store.ChatStore."""
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool

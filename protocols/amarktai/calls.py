@@ -18,6 +18,7 @@ from protocols.web import Handler
 
 HEADER: Final = "idempotency-key"
 LONGEST_KEY: Final = 255
+_NUL: Final = b"\\u0000"  # PostgreSQL's text cannot hold it, so no request may
 
 
 class Call:
@@ -71,6 +72,8 @@ def guarded(amarktai: Amarktai, operation: Callable[..., Awaitable[Any]]) -> Han
 
     async def handler(request: Request, *body: Any) -> Any:
         try:
+            if _NUL in request.body:
+                raise invalid("a text contains a NUL character")
             return await operation(request, *body)
         except Refused as refused:
             return refused.response(amarktai.clock)
