@@ -196,6 +196,17 @@ async def test_fc_27_disconnect_and_reconnect(world: World) -> None:
     await world.check_books()
 
 
+async def test_a_connection_lost_while_nobody_asked_costs_no_request(world: World) -> None:
+    """After an outage on an idle server the first command is as good as any."""
+    user, peer = await world.user(balances={"USD": "100.00"}), await world.user()
+    async with world.cashier(user) as client:
+        for _ in range(3):
+            await world.post("/sandbox/faults", target="storage", fault="error")
+            await client.ask("transfer", to_user_id=peer.id, amount=1, currency="USD")
+        assert await client.balance(user.numbers["USD"]) == (97, 97, 0)
+    await world.check_books()
+
+
 def _free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))

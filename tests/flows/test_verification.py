@@ -150,3 +150,15 @@ async def _withdraw(client: Socket, token: str) -> str:
     reply = await client.call("withdraw_request", **MPESA, verification_token=token)
     text: str = reply["data"]["message"]
     return text
+
+
+async def test_fc_06_a_slow_gateway_holds_up_nothing_else_on_the_socket(world: World) -> None:
+    """CASH-C03: the simulated gateway takes 20 s for its answer."""
+    user = await world.user()
+    async with world.cashier(user) as client:
+        for target, method in (("sms", "otp_sms"), ("mail", "otp_email")):
+            await world.post("/sandbox/faults", target=target, fault="slow", times=1)
+            await client.send("verification_request", {"method": method})
+            await client.send("get_accounts")
+            replies = [(await client.reply())["data"]["message"] for _ in range(2)]
+            assert replies == ["OTP sent successfully", "accounts retrieved"]
