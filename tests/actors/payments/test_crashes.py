@@ -9,7 +9,8 @@ import trio
 from actors.clock import Clock
 from actors.rails import Paid
 from domain.payments import Payment, State
-from tests.actors.payments.house import House, Killed, Points, living
+from tests.actors.payments.house import House, living
+from tests.actors.payments.killable import Killed, Points
 from tests.actors.payments.provider import DECLINED, REFUSED, Plan, Provider
 
 Make = Callable[[House, int], Awaitable[Payment]]
