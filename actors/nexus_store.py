@@ -30,8 +30,10 @@ class Found(NamedTuple):
 class TransactionStore(Protocol):
     """Transactions at rest; implemented by storage.nexuspay."""
 
-    async def history(self, user_id: int, filters: Filters, page: Page) -> Found:
-        """A person's transactions, newest first."""
+    async def history(
+        self, user_id: int, filters: Filters, page: Page, now_us: int
+    ) -> tuple[Found, Insights]:
+        """A person's transactions, newest first, and all of them counted (NXPY-C49)."""
         ...
 
     async def everybodys(self, filters: Filters, page: Page) -> Found:
@@ -48,10 +50,6 @@ class TransactionStore(Protocol):
 
     async def by_address(self, address: str, chain: str | None, page: Page) -> Found:
         """Token transfers from or to an address (any case), newest first."""
-        ...
-
-    async def insights(self, user_id: int, now_us: int) -> Insights:
-        """All transactions of a person, counted."""
         ...
 
 

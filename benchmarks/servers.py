@@ -74,15 +74,17 @@ def free_port() -> int:
 
 
 @contextmanager
-def ours(data_dir: Path, database: str, port: int, secret: str) -> Iterator[ServerProcess]:
-    """`app.py serve` in sandbox mode, with the defaults a user has."""
+def ours(
+    data_dir: Path, database: str, port: int, secret: str, **settings: str
+) -> Iterator[ServerProcess]:
+    """`app.py serve` in sandbox mode, with the defaults a user has but for `settings`."""
     data_dir.mkdir(parents=True, exist_ok=True)
     command = [sys.executable, "app.py", "serve", "--port", str(port)]
     command += ["--data-dir", str(data_dir), "--database-url", database]
     # A closed loop sends far more than 60 messages a second on one connection, which the
     # surface's limit (X-C20) would refuse. The limit stays in the path; only its number is high.
     environment = {"CASHIER_MESSAGES_PER_SECOND": "1000000", "JWT_SECRET": secret}
-    environment["LOG_LEVEL"] = "WARNING"
+    environment |= {"LOG_LEVEL": "WARNING", **settings}
     server = ServerProcess(command, data_dir / "server.log", environment)
     try:
         yield server
@@ -98,6 +100,17 @@ def conventional(
     command = [sys.executable, "-m", "benchmarks.peers.conventional", "--port", str(port)]
     command += ["--database", database, "--pool", str(pool), "--secret", secret]
     server = ServerProcess(command, log, {})
+    try:
+        yield server
+    finally:
+        server.stop()
+
+
+@contextmanager
+def rest_peer(database: str, port: int, secret: str, log: Path) -> Iterator[ServerProcess]:
+    """The conventional REST server."""
+    command = [sys.executable, "-m", "benchmarks.peers.rest", "--port", str(port)]
+    server = ServerProcess([*command, "--database", database, "--secret", secret], log, {})
     try:
         yield server
     finally:
@@ -147,6 +160,12 @@ def existing_target(port: int, payers: list[str], recipients: list[str]) -> Targ
         credentials=list(zip(tokens, payers, strict=True)),
         recipients=recipients,
     )
+
+
+def post(port: int, path: str, body: Any) -> dict[str, Any]:
+    """One request to our running server; raises unless it is answered 200."""
+    with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=30)) as connection:
+        return _post(connection, path, body)
 
 
 def _post(connection: http.client.HTTPConnection, path: str, body: Any) -> dict[str, Any]:

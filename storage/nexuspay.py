@@ -63,13 +63,19 @@ SELECT {_WHOLE} FROM nexus_transactions t
 WHERE (t.transaction_id = %(wanted)s OR t.object_id = %(wanted)s) AND {{whose}} LIMIT 1
 """  # noqa: S608  # only constants
 _SORTS: Final = """
-SELECT status, chain, token, number, usd::text, kes::text FROM nexus_totals
+SELECT status, chain, token, number, usd::text, kes::text, type FROM nexus_totals
 WHERE user_id = %s AND number > 0
 """
 _RECENT: Final = """
-SELECT count(*) FILTER (WHERE created_us > %(day)s), count(*) FILTER (WHERE created_us > %(week)s),
-       count(*)
-FROM nexus_transactions WHERE user_id = %(user_id)s AND created_us > %(month)s
+SELECT (
+    SELECT COALESCE(sum(number), 0)::bigint FROM nexus_hours
+    WHERE user_id = %(user_id)s AND hour > s.since / 3600000000
+) + (
+    SELECT count(*) FROM nexus_transactions
+    WHERE user_id = %(user_id)s AND created_us > s.since
+      AND created_us < (s.since / 3600000000 + 1) * 3600000000
+)
+FROM unnest(ARRAY[%(day)s, %(week)s, %(month)s]) AS s(since)
 """
 _EQUALITIES: Final = ("status", "type", "chain", "token", "user_id")
 _DAY_US: Final = 86_400_000_000
@@ -81,15 +87,29 @@ class PostgresTransactions:
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
 
-    async def history(self, user_id: int, filters: Filters, page: Page) -> Found:
-        """A person's transactions, newest first."""
+    async def history(
+        self, user_id: int, filters: Filters, page: Page, now_us: int
+    ) -> tuple[Found, Insights]:
+        """A person's transactions, newest first, and all of them counted."""
         where, params = _conditions(filters)
-        return await self._list(f"user_id = %(whose)s{where}", {**params, "whose": user_id}, page)
+        where, params = f"user_id = %(whose)s{where}", {**params, "whose": user_id}
+        since = {name: Int8(now_us - days * _DAY_US) for name, days in _SPANS.items()}
+        with store_errors():
+            rows = await self._page(where, params, page, _FIELDS)
+            sorts = await self._pool.fetch(_SORTS, [Int8(user_id)])
+            recent = await self._pool.fetch(_RECENT, {**since, "user_id": Int8(user_id)})
+            if filters.from_us is None and filters.to_us is None:
+                total = sum(sort[3] for sort in sorts if _is_of(sort, filters))
+            else:
+                total = await self._count(_COUNT, where, params)
+        found = Found([_transaction(row) for row in rows], total)
+        return found, _insights(sorts, [row[0] for row in recent])
 
     async def everybodys(self, filters: Filters, page: Page) -> Found:
         """Transactions by their owners, each once, newest first."""
         where, params = _conditions(filters)
-        return await self._list(f"owner{where}", params, page)
+        count = _COUNT if "created_us" in where else _TOTAL
+        return await self._list(f"owner{where}", params, page, fields=_FIELDS, count=count)
 
     async def by_address(self, address: str, chain: str | None, page: Page) -> Found:
         """Token transfers from or to an address, newest first."""
@@ -97,7 +117,7 @@ class PostgresTransactions:
         params["address"] = address.lower()
         # A transfer between two people has a row for each; the one on this side is shown.
         where = f"address = %(address)s AND address <> ''{where}"
-        return await self._list(where, params, page, fields=_WHOLE, counted=False)
+        return await self._list(where, params, page, fields=_WHOLE, count=_COUNT)
 
     async def find(self, user_id: int, wanted: str) -> Transaction | None:
         """A person's transaction by its id or its 24-hex id."""
@@ -107,51 +127,28 @@ class PostgresTransactions:
         """Anybody's transaction, its owner's row."""
         return await self._find("t.owner", {"wanted": wanted})
 
-    async def insights(self, user_id: int, now_us: int) -> Insights:
-        """All transactions of a person, counted."""
-        since = {f"{name}": Int8(now_us - days * _DAY_US) for name, days in _SPANS.items()}
-        with store_errors():
-            sorts = await self._pool.fetch(_SORTS, [Int8(user_id)])
-            recent = await self._pool.fetch_one(_RECENT, {**since, "user_id": Int8(user_id)})
-        assert recent is not None, "count answers one row"
-        completed = [row for row in sorts if row[0] == Status.COMPLETED]
-        return Insights(
-            completed=sum(row[3] for row in completed),
-            pending=sum(row[3] for row in sorts if row[0] in PENDING),
-            failed=sum(row[3] for row in sorts if row[0] in FAILED),
-            usd=sum(int(row[4]) for row in completed),
-            kes=sum(int(row[5]) for row in completed),
-            chain=_most_used(sorts, 1),
-            token=_most_used(sorts, 2),
-            last_day=recent[0],
-            last_week=recent[1],
-            last_month=recent[2],
-        )
-
     async def _list(
-        self,
-        where: str,
-        params: dict[str, Any],
-        page: Page,
-        *,
-        fields: str = _FIELDS,
-        counted: bool = True,
+        self, where: str, params: dict[str, Any], page: Page, *, fields: str, count: str
     ) -> Found:
-        """`counted`: whether `nexus_totals` knows the members `where` asks for."""
-        dated = "created_us" in where
-        count = _TOTAL if counted and not dated else _COUNT
-        params = {name: _int8(value) for name, value in params.items()}
-        cut = {**params, "limit": Int8(page.limit), "offset": Int8(page.offset)}
         with store_errors():
-            rows = await self._pool.fetch(_PAGE.format(fields=fields, where=where), cut)
-            total = await self._pool.fetch_one(count.format(where=where), params)
-        assert total is not None, "an aggregate answers one row"
-        return Found([_transaction(row) for row in rows], total[0])
+            rows = await self._page(where, params, page, fields)
+            total = await self._count(count, where, params)
+        return Found([_transaction(row) for row in rows], total)
+
+    async def _page(
+        self, where: str, params: dict[str, Any], page: Page, fields: str
+    ) -> Sequence[Row]:
+        cut = {**params, "limit": page.limit, "offset": page.offset}
+        return await self._pool.fetch(_PAGE.format(fields=fields, where=where), _sized(cut))
+
+    async def _count(self, sql: str, where: str, params: dict[str, Any]) -> int:
+        row = await self._pool.fetch_one(sql.format(where=where), _sized(params))
+        assert row is not None, "an aggregate answers one row"
+        return int(row[0])
 
     async def _find(self, whose: str, params: dict[str, Any]) -> Transaction | None:
-        params = {name: _int8(value) for name, value in params.items()}
         with store_errors():
-            row = await self._pool.fetch_one(_FIND.format(whose=whose), params)
+            row = await self._pool.fetch_one(_FIND.format(whose=whose), _sized(params))
         return None if row is None else _transaction(row)
 
 
@@ -175,6 +172,35 @@ def _conditions(filters: Filters) -> tuple[str, dict[str, Any]]:
 def _int8(value: object) -> object:
     """Integers as bigint always, so that a statement is prepared once."""
     return Int8(value) if isinstance(value, int) else value
+
+
+def _sized(params: dict[str, Any]) -> dict[str, Any]:
+    return {name: _int8(value) for name, value in params.items()}
+
+
+def _is_of(sort: Row, filters: Filters) -> bool:
+    """Whether a row of `_SORTS` counts what a filter without dates asks for."""
+    wanted = (filters.status, filters.chain, filters.token, filters.type)
+    return all(
+        want in (None, have) for want, have in zip(wanted, (*sort[:3], sort[6]), strict=True)
+    )
+
+
+def _insights(sorts: Sequence[Row], recent: Sequence[int]) -> Insights:
+    completed = [row for row in sorts if row[0] == Status.COMPLETED]
+    last_day, last_week, last_month = recent
+    return Insights(
+        completed=sum(row[3] for row in completed),
+        pending=sum(row[3] for row in sorts if row[0] in PENDING),
+        failed=sum(row[3] for row in sorts if row[0] in FAILED),
+        usd=sum(int(row[4]) for row in completed),
+        kes=sum(int(row[5]) for row in completed),
+        chain=_most_used(sorts, 1),
+        token=_most_used(sorts, 2),
+        last_day=last_day,
+        last_week=last_week,
+        last_month=last_month,
+    )
 
 
 def _most_used(sorts: Sequence[Row], column: int) -> str | None:

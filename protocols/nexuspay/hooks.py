@@ -66,7 +66,8 @@ class Hooks:
     def _take(self, request: Request, rate: Rate) -> Allowance:
         who = request.principal
         caller = who.user_id if isinstance(who, Authenticated) else request.client
-        allowance = self._nexus.people.limiter.take(f"nexuspay:{rate.label}:{caller}", rate.policy)
+        policy = self._nexus.settings.policy(rate)
+        allowance = self._nexus.people.limiter.take(f"nexuspay:{rate.label}:{caller}", policy)
         request.notes = allowance
         return allowance
 

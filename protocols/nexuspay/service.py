@@ -76,6 +76,13 @@ class Settings:
     require_otp: bool = False
     short_addresses: bool = False
     show_float: bool = True
+    queries_a_minute: int = 60
+
+    def policy(self, rate: Rate) -> WindowPolicy:
+        """How many requests of a class a minute has."""
+        if rate is Rate.QUERY:
+            return WindowPolicy(self.queries_a_minute, MINUTE)
+        return rate.policy
 
 
 class Logins:

@@ -63,7 +63,8 @@ class Admin:
         """One user with transactions and balances."""
         profile = await self._person(request.params["id"])
         store = self._nexus.transactions
-        found = await store.history(profile.user_id, Filters(), _NEWEST)
+        now_us = self._nexus.clock.now_us()
+        found, _ = await store.history(profile.user_id, Filters(), _NEWEST, now_us)
         shown = _user(profile)
         detail = wire.UserDetail(
             **{name: getattr(shown, name) for name in shown.__struct_fields__},

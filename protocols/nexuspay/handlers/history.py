@@ -35,8 +35,7 @@ class History:
         """The caller's transactions, filtered, newest first."""
         user_id, now_us = request.principal.user_id, self._nexus.clock.now_us()
         filters, asked, page = history_filters(request), _asked(request), page_in(request)
-        found = await self._nexus.transactions.history(user_id, filters, page)
-        figures = await self._nexus.transactions.insights(user_id, now_us)
+        found, figures = await self._nexus.transactions.history(user_id, filters, page, now_us)
         data = wire.History(
             transactions=[render.item(each, now_us) for each in found.transactions],
             summary=render.summary(page, found.total, asked),
@@ -47,8 +46,8 @@ class History:
     async def insights(self, request: Request) -> Response:
         """The newest 50 with full details, and the caller's figures."""
         user_id, now_us = request.principal.user_id, self._nexus.clock.now_us()
-        found = await self._nexus.transactions.history(user_id, Filters(), _NEWEST)
-        figures = await self._nexus.transactions.insights(user_id, now_us)
+        store = self._nexus.transactions
+        found, figures = await store.history(user_id, Filters(), _NEWEST, now_us)
         current = {
             token: await self._current(token)
             for token in {each.token for each in found.transactions}
