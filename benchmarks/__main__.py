@@ -4,7 +4,8 @@ Parts: `transfers` (ours, conventional server and pgbench in turns), `peers` (th
 ours), `calibrate` (the generator's ceiling), `journal` (the journal alone), `idle` (memory per
 connection), `growth` (1,000 against 1,000,000 accounts, and the start with them), `stk` (M-Pesa
 pushes in flight), `sse` (event streams of the trading network), `bots` (1,000 trading bots with
-transfers beside them), `all`.
+transfers beside them), `reads` (REST reads beside a FastAPI server), `storm` (transfers beside a
+storm of logins), `all`.
 """
 
 import argparse
@@ -13,12 +14,15 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-from benchmarks import bots, calibrate, growth, house, idle, journal, report, sse, stk
+from benchmarks import bots, calibrate, growth, house, idle, journal, reads, report, sse, stk, storm
 from benchmarks.house import QUICK, House, Plan
 from benchmarks.targets import Measured, verdicts
 from benchmarks.transfers import Comparison
 
-ALL = ("calibrate", "transfers", "journal", "idle", "growth", "stk", "sse", "bots")
+ALL = (
+    *("calibrate", "transfers", "journal", "idle", "growth"),
+    *("stk", "sse", "bots", "reads", "storm"),
+)
 PARTS = (*ALL, "peers")
 RESULTS = Path(__file__).parent / "RESULTS.md"
 
@@ -45,6 +49,12 @@ def _part(name: str, shared: House, measured: Measured) -> str:
     if name == "bots":
         measured.bots = bots.measure(shared)
         return f"## Trading bots\n\n{report.bots(measured.bots)}"
+    if name == "reads":
+        measured.reads = reads.measure(shared)
+        return f"## REST reads\n\n{report.reads(measured.reads)}"
+    if name == "storm":
+        measured.storm = storm.measure(shared)
+        return f"## A storm of logins\n\n{report.storm(measured.storm)}"
     measured.idle = idle.measure(shared, with_ours=True)
     return f"## Idle connections\n\n{report.idle(measured.idle)}"
 

@@ -16,13 +16,14 @@ import uvloop
 
 @dataclass(frozen=True, kw_only=True)
 class Answers:
-    """What was answered within the window. `refused` counts every status but `wanted`."""
+    """What was answered within the window, and `total` in all; `refused` otherwise than wanted."""
 
     requests: int
     seconds: float
     p50_us: float
     p99_us: float
     bytes_each: int
+    total: int
     refused: int = 0
 
     @property
@@ -106,7 +107,7 @@ class _Load:
         self._begins, self._ends = window
         self._latencies: list[float] = []
         self._bytes = 0
-        self._refused = 0
+        self._refused = self._total = 0
         self.over = asyncio.Event()
 
     @property
@@ -115,6 +116,7 @@ class _Load:
 
     def answered(self, status: int, length: int, sent: float) -> None:
         now = time.perf_counter()
+        self._total += 1
         if status != self._wanted:
             self._refused += 1
         elif self._begins <= now <= self._ends:
@@ -136,6 +138,7 @@ class _Load:
             p50_us=found[len(found) // 2] * 1e6,
             p99_us=found[len(found) * 99 // 100] * 1e6,
             bytes_each=self._bytes // len(found),
+            total=self._total,
             refused=self._refused,
         )
 

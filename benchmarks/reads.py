@@ -8,14 +8,16 @@ import os
 import statistics
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import psycopg
 
 from benchmarks import http_load, servers
 from benchmarks.house import House
-from benchmarks.http_load import Answers, Requests
+from benchmarks.http_load import Requests
 from benchmarks.servers import ServerProcess
+from benchmarks.usage import usage
 
 TRANSACTIONS = 100_000
 CONNECTIONS = (1, 16)
@@ -53,9 +55,17 @@ GROUP BY 1, 2
 """
 
 
+class Who(NamedTuple):
+    """`what` is read from `system` over so many connections."""
+
+    system: str
+    what: str
+    connections: int
+
+
 @dataclass(frozen=True, kw_only=True)
 class Read:
-    """One figure: `what` was read by `system` over so many connections."""
+    """One figure. `cpu_us` is the server's own time for a request, whoever else is busy."""
 
     system: str
     what: str
@@ -63,6 +73,7 @@ class Read:
     rate: float
     p50_us: float
     p99_us: float
+    cpu_us: float
     bytes_each: int
 
 
@@ -78,7 +89,8 @@ def measure(house: House) -> list[Read]:
         peer_port = servers.free_port()
         log = house.directory / "rest.log"
         with servers.rest_peer(database, peer_port, secret, log) as peer, pinned(own, peer):
-            return _take_turns(house, (port, peer_port), _reads(user["token"], newest))
+            systems = {OURS: (port, own), PEER: (peer_port, peer)}
+            return _take_turns(house, systems, _reads(user["token"], newest))
 
 
 def fill(database: str, user_id: int, rows: int = TRANSACTIONS) -> str:
@@ -111,40 +123,45 @@ def _reads(token: str, newest: str) -> dict[str, Requests]:
     return {what: Requests(method="GET", path=path, token=token) for what, path in paths.items()}
 
 
-def _take_turns(house: House, ports: tuple[int, int], reads: dict[str, Requests]) -> list[Read]:
+def _take_turns(
+    house: House, systems: dict[str, tuple[int, ServerProcess]], reads: dict[str, Requests]
+) -> list[Read]:
     found: list[Read] = []
     for what, requests in reads.items():
-        systems = {OURS: ports[0], PEER: ports[1]}
-        if what == INSIGHTS:
-            del systems[PEER]  # fifty whole transactions: measured against the clock alone
+        # Fifty whole transactions are measured against the clock alone.
+        names = [OURS] if what == INSIGHTS else list(systems)
         for connections in CONNECTIONS:
-            rounds: dict[str, list[Answers]] = {name: [] for name in systems}
+            rounds: dict[str, list[Read]] = {name: [] for name in names}
             for _ in range(house.plan.rounds):
-                for name, port in systems.items():
-                    plan = house.plan
-                    answers = http_load.run(
-                        port, requests, connections, plan.warmup_s, plan.measure_s
+                for name in names:
+                    port, server = systems[name]
+                    rounds[name].append(
+                        _one(house, Who(name, what, connections), port, server, requests)
                     )
-                    if answers.refused:
-                        raise RuntimeError(f"{name}: {answers.refused} of {what} were refused")
-                    rounds[name].append(answers)
-            for name, each in rounds.items():
-                read = _median(name, what, connections, each)
-                found.append(read)
-                house.say(f"{name}: {what} at {connections}: {read.rate:,.0f}/s")
+            found += [_median(each) for each in rounds.values()]
     return found
 
 
-def _median(system: str, what: str, connections: int, rounds: list[Answers]) -> Read:
+def _one(house: House, who: Who, port: int, server: ServerProcess, requests: Requests) -> Read:
+    plan, before = house.plan, usage(server.pid).cpu_s
+    answers = http_load.run(port, requests, who.connections, plan.warmup_s, plan.measure_s)
+    if answers.refused:
+        raise RuntimeError(f"{who}: {answers.refused} were refused")
+    house.say(f"{who.system}: {who.what} at {who.connections}: {answers.rate:,.0f}/s")
     return Read(
-        system=system,
-        what=what,
-        connections=connections,
-        rate=statistics.median(each.rate for each in rounds),
-        p50_us=statistics.median(each.p50_us for each in rounds),
-        p99_us=statistics.median(each.p99_us for each in rounds),
-        bytes_each=rounds[0].bytes_each,
+        **who._asdict(),
+        rate=answers.rate,
+        p50_us=answers.p50_us,
+        p99_us=answers.p99_us,
+        cpu_us=(usage(server.pid).cpu_s - before) / answers.total * 1e6,
+        bytes_each=answers.bytes_each,
     )
+
+
+def _median(rounds: list[Read]) -> Read:
+    figures = ("rate", "p50_us", "p99_us", "cpu_us")
+    middle = {name: statistics.median(getattr(each, name) for each in rounds) for name in figures}
+    return replace(rounds[0], **middle)
 
 
 @contextmanager

@@ -12,8 +12,10 @@ from benchmarks.growth import Growth
 from benchmarks.house import House
 from benchmarks.idle import Idle
 from benchmarks.journal import Alone
+from benchmarks.reads import TRANSACTIONS, Read
 from benchmarks.sse import Streams
 from benchmarks.stk import Stk
+from benchmarks.storm import TRANSFERRING, Storm
 from benchmarks.targets import Verdict
 from benchmarks.transfers import Group, Row
 
@@ -210,6 +212,40 @@ def bots(found: Bots) -> str:
     head = ("bots", "decisions/s", "% of ticks", "p50 ms", "p99 ms", "trades/s", "server cores")
     windows = table((*head, "transfers/s beside", "their p99 ms"), cells)
     return f"{windows}\n\n{found.bytes_each / 1024:.1f} KiB per idle bot."
+
+
+def reads(found: Sequence[Read]) -> str:
+    """Reads of one person's many transactions; every server has a core to itself."""
+    cells = [
+        [
+            f"{read.system}, {read.what}",
+            str(read.connections),
+            f"{read.rate:,.0f}",
+            f"{read.p50_us / 1000:.2f}",
+            f"{read.p99_us / 1000:.2f}",
+            f"{read.cpu_us:,.0f}",
+            f"{read.bytes_each:,}",
+        ]
+        for read in found
+    ]
+    head = (f"read of {TRANSACTIONS:,} transactions", "connections", "reads/s", "p50 ms", "p99 ms")
+    return table((*head, "server CPU µs each", "bytes"), cells)
+
+
+def storm(found: Sequence[Storm]) -> str:
+    """The same transfers without and with logins beside them."""
+    cells = [
+        [
+            "with logins" if row.logins else "alone",
+            f"{row.logins:,.0f}",
+            f"{row.rate:,.0f}",
+            f"{row.p50_us / 1000:.2f}",
+            f"{row.p99_us / 1000:.2f}",
+        ]
+        for row in found
+    ]
+    head = (f"transfers at {TRANSFERRING} sockets", "logins/s", "transfers/s", "p50 ms", "p99 ms")
+    return table(head, cells)
 
 
 def targets(found: Sequence[Verdict]) -> str:

@@ -7,8 +7,12 @@ from statistics import median
 from benchmarks.bots import BOTS, TRANSFERS_PER_S, Bots
 from benchmarks.growth import Growth
 from benchmarks.idle import Idle
+from benchmarks.reads import ALONE, STATUS, TRANSACTIONS, Read
+from benchmarks.reads import OURS as OUR_READS
+from benchmarks.reads import PEER as PEER_READS
 from benchmarks.sse import Streams
 from benchmarks.stk import CALLBACKS_PER_S, Stk
+from benchmarks.storm import Storm
 from benchmarks.transfers import Row
 
 OURS, CONVENTIONAL, BARE = "daftari", "conventional", "pgbench"
@@ -40,6 +44,8 @@ class Measured:
     stk: Stk | None = None
     sse: Streams | None = None
     bots: Bots | None = None
+    reads: list[Read] = field(default_factory=list)
+    storm: list[Storm] = field(default_factory=list)
 
 
 def verdicts(measured: Measured) -> list[Verdict]:
@@ -51,6 +57,8 @@ def verdicts(measured: Measured) -> list[Verdict]:
         *_pushes(measured.stk),
         *_streams(measured.sse),
         *_bots(measured.bots),
+        *_reads(measured.reads),
+        *_storm(measured.storm),
     ]
 
 
@@ -80,6 +88,31 @@ def _ours(rows: Sequence[Row]) -> Iterator[Verdict]:
                 target=f"p99, {where}", wanted=150, measured=p99_ms, unit="ms", at_most=True
             )
             yield Verdict(target=f"rate, {where}", wanted=10_000, measured=row.rate, unit="/s")
+
+
+def _reads(found: Sequence[Read]) -> Iterator[Verdict]:
+    """Every read as fast as the peer's; a long history within 50 ms."""
+    theirs = {(r.what, r.connections): r.rate for r in found if r.system == PEER_READS}
+    for read in found:
+        if read.system != OUR_READS:
+            continue
+        where = f"{read.what}, {read.connections} connections"
+        if peer := theirs.get((read.what, read.connections)):
+            ratio = read.rate / peer
+            yield Verdict(target=f"FastAPI, {where}", wanted=1, measured=ratio, unit="×")
+        if read.connections == ALONE and read.what != STATUS:
+            target = f"p50, {read.what} of {TRANSACTIONS:,} transactions"
+            p50_ms = read.p50_us / 1000
+            yield Verdict(target=target, wanted=50, measured=p50_ms, unit="ms", at_most=True)
+
+
+def _storm(found: Sequence[Storm]) -> Iterator[Verdict]:
+    """The bound of every transfer holds in a storm of logins, too."""
+    for row in found:
+        beside = f"beside {row.logins:,.0f} logins/s" if row.logins else "without logins"
+        p99_ms = row.p99_us / 1000
+        target = f"p99 of transfers {beside}"
+        yield Verdict(target=target, wanted=150, measured=p99_ms, unit="ms", at_most=True)
 
 
 def _size(measured: Measured) -> Iterator[Verdict]:

@@ -62,19 +62,19 @@ _FIND: Final = f"""
 SELECT {_WHOLE} FROM nexus_transactions t
 WHERE (t.transaction_id = %(wanted)s OR t.object_id = %(wanted)s) AND {{whose}} LIMIT 1
 """  # noqa: S608  # only constants
+# Every sort of a person's transactions, and as sorts without a status how many are how recent.
 _SORTS: Final = """
 SELECT status, chain, token, number, usd::text, kes::text, type FROM nexus_totals
-WHERE user_id = %s AND number > 0
-"""
-_RECENT: Final = """
-SELECT (
+WHERE user_id = %(user_id)s AND number > 0
+UNION ALL
+SELECT '', '', '', (
     SELECT COALESCE(sum(number), 0)::bigint FROM nexus_hours
     WHERE user_id = %(user_id)s AND hour > s.since / 3600000000
 ) + (
     SELECT count(*) FROM nexus_transactions
     WHERE user_id = %(user_id)s AND created_us > s.since
       AND created_us < (s.since / 3600000000 + 1) * 3600000000
-)
+), '0', '0', ''
 FROM unnest(ARRAY[%(day)s, %(week)s, %(month)s]) AS s(since)
 """
 _EQUALITIES: Final = ("status", "type", "chain", "token", "user_id")
@@ -96,14 +96,14 @@ class PostgresTransactions:
         since = {name: Int8(now_us - days * _DAY_US) for name, days in _SPANS.items()}
         with store_errors():
             rows = await self._page(where, params, page, _FIELDS)
-            sorts = await self._pool.fetch(_SORTS, [Int8(user_id)])
-            recent = await self._pool.fetch(_RECENT, {**since, "user_id": Int8(user_id)})
+            counts = await self._pool.fetch(_SORTS, {**since, "user_id": Int8(user_id)})
+            sorts = [row for row in counts if row[0]]
             if filters.from_us is None and filters.to_us is None:
                 total = sum(sort[3] for sort in sorts if _is_of(sort, filters))
             else:
                 total = await self._count(_COUNT, where, params)
         found = Found([_transaction(row) for row in rows], total)
-        return found, _insights(sorts, [row[0] for row in recent])
+        return found, _insights(sorts, sorted(row[3] for row in counts if not row[0]))
 
     async def everybodys(self, filters: Filters, page: Page) -> Found:
         """Transactions by their owners, each once, newest first."""

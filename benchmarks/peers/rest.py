@@ -3,8 +3,8 @@
 It answers the history and the status of a transaction of document 002 from our own tables, with
 the statements ours uses, tuned as a careful owner would: one worker, httptools, no access log,
 asyncpg's prepared statements, no reset query, JSON encoded once and without a response model. It
-checks the token and that the person's tokens are still good, reads page, total, sorts and recent
-counts, and makes the documented members of each.
+checks the token and that the person's tokens are still good, reads the page and the counts, and
+makes the documented members of each.
 
     python -m benchmarks.peers.rest --port P --database URL --secret SECRET
 """
@@ -34,18 +34,18 @@ FROM (SELECT transaction_id, user_id FROM nexus_transactions WHERE user_id = $1
       ORDER BY created_us DESC, transaction_id DESC LIMIT $2 OFFSET $3) k
 JOIN nexus_transactions t USING (transaction_id, user_id)
 ORDER BY t.created_us DESC, t.transaction_id DESC"""
-TOTAL = "SELECT COALESCE(sum(number), 0)::bigint FROM nexus_totals WHERE user_id = $1"
-SORTS = """SELECT status, chain, token, number, usd::text, kes::text FROM nexus_totals
-WHERE user_id = $1 AND number > 0"""
-RECENT = """
-SELECT (
+SORTS = """
+SELECT status, chain, token, number, usd::text, kes::text FROM nexus_totals
+WHERE user_id = $1 AND number > 0
+UNION ALL
+SELECT '', '', '', (
     SELECT COALESCE(sum(number), 0)::bigint FROM nexus_hours
     WHERE user_id = $1 AND hour > s.since / 3600000000
 ) + (
     SELECT count(*) FROM nexus_transactions
     WHERE user_id = $1 AND created_us > s.since
       AND created_us < (s.since / 3600000000 + 1) * 3600000000
-)
+), '0', '0'
 FROM unnest($2::bigint[]) AS s(since)"""
 FIND = f"""SELECT {COLUMNS} FROM nexus_transactions t
 WHERE (t.transaction_id = $1 OR t.object_id = $1) AND t.user_id = $2 LIMIT 1"""
@@ -92,10 +92,11 @@ def application(database: str, secret: str) -> FastAPI:
         now_us = time.time_ns() // 1000
         async with request.app.state.pool.acquire() as connection:
             rows = await connection.fetch(PAGE, user_id, limit, (page - 1) * limit)
-            total = await connection.fetchval(TOTAL, user_id)
-            sorts = await connection.fetch(SORTS, user_id)
             since = [now_us - days * DAY_US for days in (1, 7, 30)]
-            recent = [row[0] for row in await connection.fetch(RECENT, user_id, since)]
+            counts = await connection.fetch(SORTS, user_id, since)
+        sorts = [row for row in counts if row[0]]
+        recent = sorted(row[3] for row in counts if not row[0])
+        total = sum(row[3] for row in sorts)
         names = ("status", "type", "chain", "tokenType", "dateFrom", "dateTo")
         summary = {"total": total, "page": page, "limit": limit, "pages": -(-total // limit)}
         data = {

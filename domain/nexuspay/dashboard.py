@@ -140,4 +140,5 @@ def dollars(units: int) -> str:
 def en_us(at_us: int) -> str:
     """ "1/15/2024, 10:30:00 AM", UTC."""
     at = _EPOCH + timedelta(microseconds=at_us)
-    return f"{at.month}/{at.day}/{at.year}, {at.hour % 12 or 12}:{at:%M:%S} {at:%p}"
+    half, hour = ("AM" if at.hour < 12 else "PM"), at.hour % 12 or 12
+    return f"{at.month}/{at.day}/{at.year}, {hour}:{at.minute:02}:{at.second:02} {half}"
