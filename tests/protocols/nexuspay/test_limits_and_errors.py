@@ -1,6 +1,21 @@
 """Rate limits with their headers, and the standard error body wherever it is due (FN-18)."""
 
-from tests.protocols.nexuspay.house import PASSWORD, House, new_email, refused
+from pathlib import Path
+
+import httpx
+import trio
+
+from tests.protocols.nexuspay.house import (
+    CODE,
+    PASSWORD,
+    WITHIN_S,
+    House,
+    new_bill,
+    new_email,
+    refused,
+    serving,
+)
+from tests.protocols.nexuspay.mpesa import operations
 
 _NAMES = ("X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset")
 
@@ -77,3 +92,74 @@ async def test_queries_and_transactions_are_limited_by_person(house: House) -> N
     assert answer.headers["X-RateLimit-Limit"] == "30"
     await house.advance(61)
     assert (await ann.get("/transactions/history")).status_code == 200
+
+
+async def test_no_money_moves_on_a_password_alone_where_a_code_is_required(
+    dsn: str, tmp_path: Path
+) -> None:
+    """X-C05: 403 to tokens of a login without a code, on what moves money and nowhere else."""
+    async with serving(dsn, tmp_path, NEXUSPAY_REQUIRE_OTP="1") as house:
+        person = await house.person(password=PASSWORD, balances={"arbitrum:USDC": "5"})
+        made = await house.http.post(
+            "/amarktai/api/auth/login", json={"email": person.email, "password": PASSWORD}
+        )
+        person.token = made.json()["token"]
+        home = {"businessId": "b", "amount": "1", "walletAddress": person.address}
+        for path in ("/token/sendToken", "/token/pay", "/mpesa/withdraw", "/mpesa/pay-with-crypto"):
+            refused(await person.post(path, {}), 403, "FORBIDDEN")
+        refused(await person.post("/business/transfer-funds", home), 403, "FORBIDDEN")
+        assert (await person.get("/transactions/history")).status_code == 200
+        login = {"email": person.email, "password": PASSWORD}
+        assert (await house.post("/auth/login", login)).status_code == 200
+        answer = await house.post("/auth/login/verify", {"email": person.email, "otp": CODE})
+        person.token = answer.json()["data"]["token"]
+        body = {"amount": "100", "phone": person.phone}
+        assert (await person.post("/mpesa/withdraw", body)).status_code == 200
+
+
+async def test_a_key_in_flight_is_answered_409(house: House) -> None:
+    """contract, "Idempotency over REST": nothing is begun twice, and the first answer stands."""
+    person, bill = await house.person(balances={"polygon:USDC": "10"}), new_bill()
+    rule = {"target": bill, "operation": "b2b", "outcome": "success", "delay_seconds": 2}
+    await house.sandbox("mpesa", rule)
+    body = {
+        "amount": 500,
+        "cryptoAmount": 3.75,
+        "targetType": "till",
+        "targetNumber": bill,
+        "chain": "polygon",
+        "tokenType": "USDC",
+    }
+    answers: list[httpx.Response] = []
+
+    async def pay() -> None:
+        path = "/mpesa/pay-with-crypto"
+        answers.append(await person.post(path, body, Idempotency_Key="in-flight"))
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(pay)
+        with trio.fail_after(WITHIN_S):
+            while not await operations(house, target=bill):
+                await trio.sleep(0.05)
+        await pay()
+        refused(answers[0], 409, "REQUEST_IN_PROGRESS")
+        assert "Idempotent-Replayed" not in answers[0].headers
+    assert answers[1].status_code == 200, answers[1].text
+    await pay()
+    assert answers[2].json() == answers[1].json()
+    assert len(await operations(house, target=bill)) == 1
+    await house.check_books()
+
+
+async def test_the_headers_count_down_and_the_window_is_fixed(house: House) -> None:
+    """NXPY-258..260, NXPY-C40: one reset for the whole window, a class of its own for each."""
+    person = await house.person()
+    answers = [await person.get("/transactions/history") for _ in range(3)]
+    assert [answer.headers["X-RateLimit-Remaining"] for answer in answers] == ["59", "58", "57"]
+    assert len({answer.headers["X-RateLimit-Reset"] for answer in answers}) == 1
+    changing = await person.post("/token/pay", {})
+    assert changing.headers["X-RateLimit-Limit"] == "30"
+    assert changing.headers["X-RateLimit-Remaining"] == "29"
+    forbidden = await person.get("/admin/users")
+    assert forbidden.status_code == 403
+    assert forbidden.headers["X-RateLimit-Limit"] == "60"
