@@ -1,6 +1,7 @@
 """The chain rail, put together from options or simulators."""
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -20,6 +21,10 @@ from providers.hdwallet.wallet import HdWallet
 
 log = structlog.get_logger(__name__)
 
+# Nodes are asked again within seconds.
+_CONNECTIONS: Final = httpx.Limits(
+    max_connections=20, max_keepalive_connections=5, keepalive_expiry=60
+)
 _MOST_CONFIRMATIONS: Final = 100  # a watcher remembers 128 blocks
 
 
@@ -98,14 +103,30 @@ def _known(name: str, chain: str, chains: Mapping[str, object]) -> str:
     return chain
 
 
-def open_ends(nodes: ChainNodes, http: httpx.AsyncClient, wallet: HdWallet) -> dict[str, ChainEnds]:
+@asynccontextmanager
+async def chain_clients(nodes: ChainNodes) -> AsyncIterator[dict[str, httpx.AsyncClient]]:
+    """A pool of connections for every chain: one for all of them would be searched through, again
+    and again, for each question."""
+    trust = httpx.create_ssl_context(trust_env=False)
+    async with AsyncExitStack() as stack:
+        yield {
+            key: await stack.enter_async_context(
+                httpx.AsyncClient(trust_env=False, verify=trust, limits=_CONNECTIONS)
+            )
+            for key in nodes.nodes
+        }
+
+
+def open_ends(
+    nodes: ChainNodes, http: Mapping[str, httpx.AsyncClient], wallet: HdWallet
+) -> dict[str, ChainEnds]:
     """The clients of every chain in use."""
     ends = {}
     for key, settings in nodes.nodes.items():
         chain = CHAINS[key]
         wanted = nodes.confirmations.get(key, chain.confirmations)
         chain = replace(chain, confirmations=wanted)
-        ends[key] = chain_ends(chain, settings, http, nodes.tokens, wallet)
+        ends[key] = chain_ends(chain, settings, http[key], nodes.tokens, wallet)
     return ends
 
 

@@ -14,7 +14,7 @@ from actors.exchanges import Exchange, QuoteBook
 from actors.messenger import Channel
 from actors.rails import MobileMoney
 from actors.rates import RateSource
-from assembly.chains import ChainNodes, live_chains
+from assembly.chains import ChainNodes, chain_clients, live_chains
 from assembly.exchanges import live_exchanges
 from assembly.options import OptionError, Options
 from domain.payments import Payment
@@ -97,7 +97,7 @@ class Outside:
     exchanges: Mapping[str, Exchange]
     paybill: str  # where pushes pay into
     chains: ChainNodes
-    chain_http: httpx.AsyncClient
+    chain_http: Mapping[str, httpx.AsyncClient]
     model: Model | None  # what the assistant asks before its own grammar
 
 
@@ -200,7 +200,7 @@ async def outside(
     """The clients, with their connection pools; `base` is the address callbacks reach us at."""
     async with AsyncExitStack() as stack:
         http = await stack.enter_async_context(httpx.AsyncClient(trust_env=False))
-        chain_http = await stack.enter_async_context(httpx.AsyncClient(trust_env=False))
+        chain_http = await stack.enter_async_context(chain_clients(settings.chains))
         exchange_http = await stack.enter_async_context(open_exchange_http())
         mpesa_http = await stack.enter_async_context(open_http(settings.mpesa))
         yield Outside(

@@ -1,10 +1,9 @@
 """Chains from configuration: what is wrong is named, what is missing is not in use."""
 
-import httpx
 import pytest
 import trio
 
-from assembly.chains import check_ends, confirmations, live_chains, open_ends
+from assembly.chains import chain_clients, check_ends, confirmations, live_chains, open_ends
 from assembly.options import OptionError, Options
 from providers.chain_ends import ChainSettings
 from providers.hdwallet.wallet import HdWallet
@@ -62,7 +61,7 @@ def test_the_sandbox_may_wait_for_other_confirmations_too() -> None:
 
 async def test_a_node_of_another_chain_stops_the_start_and_a_silent_one_does_not() -> None:
     sims = ChainSimulators(None, Fault(lambda: 0), keys=("arbitrum", "base", "tron", "bitcoin"))
-    async with httpx.AsyncClient(trust_env=False) as http, trio.open_nursery() as nursery:
+    async with trio.open_nursery() as nursery:
         port: int = await nursery.start(sims.serve)
         base = f"http://127.0.0.1:{port}/evm"
 
@@ -70,7 +69,8 @@ async def test_a_node_of_another_chain_stops_the_start_and_a_silent_one_does_not
             nodes = live_chains(Options())
             found = {key: ChainSettings(url=url) for key, url in urls.items()}
             nodes = type(nodes)(nodes=found, tokens=sims.tokens)
-            await check_ends(open_ends(nodes, http, HdWallet(WORDS)))
+            async with chain_clients(nodes) as clients:
+                await check_ends(open_ends(nodes, clients, HdWallet(WORDS)))
 
         await check(arbitrum=f"{base}/arbitrum", base="http://127.0.0.1:1")
         with pytest.raises(OptionError, match=r"EVM_RPC_URLS or CHAIN_TOKENS: arbitrum: .*8453"):
