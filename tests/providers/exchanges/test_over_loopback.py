@@ -236,3 +236,13 @@ async def test_a_simulated_exchange_remembers_its_orders_over_a_restart(name: st
     assert filled.status is OrderStatus.FILLED
     assert waiting is not None
     assert waiting.status is OrderStatus.OPEN
+
+
+async def test_a_simulated_exchange_starts_with_a_damaged_memory() -> None:
+    store = MemoryStore()
+    async with rig("luno", store=store) as it:
+        await it.exchange.place(KEYS, it.order("kept", Side.SELL, "1"))
+    store.lines = [b"", b"not json", *store.lines, b'{"order":{}}']
+    async with rig("luno", store=store) as it:
+        assert await it.exchange.order(KEYS, it.symbol, "kept") is not None
+    assert len(store.lines) == 1
