@@ -107,7 +107,7 @@ class Journal:
         self._committing = False
         self._last_size = 0  # of the batch before
         self._arrived = 0  # commands since it ended
-        self._losses = 0  # of the connection since the last commit
+        self._losses = 0  # of the connection, in a row, that nobody was told of
         self.keys: set[tuple[str, str]] = set()  # (scope, key) of intents accepted and not ended
         self.available = False
         self.committed_batches = 0
@@ -236,6 +236,7 @@ class Journal:
         self._losses += 1
         landed = await self._reopen_at_once() if self._losses <= REOPENINGS else None
         if landed is None:
+            self._losses = 0
             self._refuse_waiting()
             if known:
                 _finish(batch.commands, Refusal.UNAVAILABLE)
