@@ -80,9 +80,13 @@ class BotActor:
     async def handle(self, envelope: Envelope[Message]) -> object:
         """One message to its end."""
         answer: object = None
+        if envelope.message is LOOK:  # nearly always
+            await self._look()
+            if self._state.is_active:
+                return None
         match envelope.message:
             case Look():
-                await self._look()
+                pass
             case Pulse(keys_changed):
                 await self._pulse(keys_changed)
             case Pause(by_admin):

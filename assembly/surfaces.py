@@ -18,6 +18,7 @@ from protocols.cashier.register import Sessions
 from protocols.cashier.service import Cashier, Settings
 from protocols.cashier.surface import cashier_surface
 from protocols.mpesa.sockets import OpenSockets
+from protocols.ops.kill_switch import kill_switch_route
 from protocols.ops.reconcile import reconcile_route
 from protocols.ops.surface import ops_surface
 from protocols.wallet.service import Wallet
@@ -51,7 +52,8 @@ def surfaces(
 def _operators(options: Options, core: Core, trading: Trading, reconciler: Reconciler) -> Surface:
     desks: list[ReviewDesk] = [core.fundings, core.payments, trading.transfers]
     surface = ops_surface(core.people, desks, options.origins)
-    return replace(surface, routes=(*surface.routes, reconcile_route(reconciler)))
+    switch = kill_switch_route(trading.bots, core.audit, core.clock)
+    return replace(surface, routes=(*surface.routes, reconcile_route(reconciler), switch))
 
 
 def _cashier(options: Options, core: Core, sessions: Sessions) -> Surface:

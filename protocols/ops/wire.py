@@ -51,3 +51,17 @@ class ErrorBody(_Body, frozen=True, kw_only=True):
     """Every error."""
 
     error: str
+
+
+class KillSwitchRequest(_Body, frozen=True, kw_only=True):
+    """`user_id` absent: everybody."""
+
+    on: bool
+    user_id: str | None = None
+
+
+class KillSwitchResponse(_Body, frozen=True, kw_only=True):
+    """As it is now."""
+
+    on: bool
+    user_id: str | None
