@@ -14,7 +14,7 @@ from trio_websocket import ConnectionClosed, WebSocketConnection, wrap_client_st
 
 PASSWORD = "SecurePassword123"
 API = "/amarktai/api"
-REQUESTS_PER_MINUTE = 600  # of the server the tests share
+REQUESTS_PER_MINUTE = 300  # of the server the tests share
 WITHIN_S = 20.0
 BOT = {
     "name": "Alpha Trader",
