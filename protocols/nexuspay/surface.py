@@ -29,7 +29,7 @@ def _refusals(route: Route) -> Errors:
         statuses += (409, 422)
     found: dict[int, Any] = dict.fromkeys(statuses, ErrorReply)
     if route.request is PayWithCrypto:
-        found |= {400: (ErrorReply, SHORT), 502: (ErrorReply, ROLLED_BACK)}
+        found |= {400: (ErrorReply, SHORT), 500: (ErrorReply, ROLLED_BACK)}
     return found
 
 

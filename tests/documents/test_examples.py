@@ -47,7 +47,7 @@ NEXUSPAY = {
     "pay_with_crypto": ("POST", "mpesa/pay-with-crypto"),
     "pay_with_crypto_insufficient": ("POST", "mpesa/pay-with-crypto", 400),
     "pay_with_crypto_kplc_usdc": ("POST", "mpesa/pay-with-crypto"),
-    "pay_with_crypto_rolled_back": ("POST", "mpesa/pay-with-crypto", 502),
+    "pay_with_crypto_rolled_back": ("POST", "mpesa/pay-with-crypto", 500),
     "pay_with_crypto_till_eth": ("POST", "mpesa/pay-with-crypto"),
     "token_pay": ("POST", "token/pay"),
     "token_sendToken": ("POST", "token/sendToken"),

@@ -11,6 +11,7 @@ import httpx
 import pytest
 
 from tests.conftest import ROOT
+from tests.documents.checking import check_answers
 from tests.flows.client import World
 
 SLOWEST_REQUEST_S = 30.0
@@ -59,4 +60,5 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 @pytest.fixture
 async def world(server: str) -> AsyncIterator[World]:
     async with httpx.AsyncClient(base_url=server, timeout=SLOWEST_REQUEST_S) as http:
+        await check_answers(http)
         yield World(http)

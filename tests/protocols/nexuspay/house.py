@@ -16,6 +16,7 @@ from trio_websocket import ConnectionClosed, WebSocketConnection, wrap_client_st
 
 from assembly.options import read_options
 from assembly.server import running
+from tests.documents.checking import check_answers
 
 CODE = "123456"
 WRONG = "654321"
@@ -182,6 +183,7 @@ async def visited(port: int) -> AsyncIterator[House]:
     """A server that runs already."""
     base = f"http://127.0.0.1:{port}"
     async with httpx.AsyncClient(base_url=base, timeout=60, trust_env=False) as http:
+        await check_answers(http)
         yield House(http, port)
 
 
