@@ -51,10 +51,13 @@ ORDER BY t.created_us DESC, t.transaction_id DESC
 """
 _COUNT: Final = "SELECT count(*) FROM nexus_transactions WHERE {where}"
 _TOTAL: Final = "SELECT COALESCE(sum(number), 0)::bigint FROM nexus_totals WHERE {where}"
-# A payment's journals carry its id: the last one is what it was settled by.
+# What left over a chain has a block there. Of other payments the journals carry its id: the last
+# one is what it was settled by.
 _BLOCK: Final = """
 CASE WHEN t.block = 0 AND t.completed_us <> 0
-     THEN COALESCE((SELECT max(j.id) FROM journals j WHERE j.ref = t.transaction_id), 0)
+     THEN COALESCE(
+         (SELECT w.block FROM chain_withdrawals w WHERE w.id = t.transaction_id AND w.block <> 0),
+         (SELECT max(j.id) FROM journals j WHERE j.ref = t.transaction_id), 0)
      ELSE t.block END
 """
 _WHOLE: Final = _FIELDS.replace("t.block", _BLOCK)
