@@ -22,6 +22,7 @@ from actors.brokers import (
     Verdict,
     Void,
 )
+from actors.exchanges import Keys
 from domain.events import BotUpdated, Fact, TradeExecuted
 from domain.ledger import Effects, Intent, Recorded
 from domain.trading.book import Book, settle
@@ -40,13 +41,16 @@ class BotOrders:
     def __init__(self, state: BotState, order: OpenOrder | None) -> None:
         self._state = state
         self._broker: Broker | None = None
+        self._keys: Keys | None = None
+        self._refused: Keys | None = None  # by the exchange: not tried again
+        self._told = ""  # why the last order came to nothing, as the owner was told
         self.order = order
         if order is not None:
             state.parts.board.ordering.add(state.row.id)
 
     def forget_keys(self) -> None:
         """They may have changed: look again."""
-        self._broker, self._state.retry_us = None, 0
+        self._broker, self._refused, self._state.retry_us = None, None, 0
 
     async def make_broker(self, engine: Engine) -> Broker | None:
         """Who fills this bot's orders; None while a live one has no keys, which is told once."""
@@ -61,11 +65,11 @@ class BotOrders:
         if now_us < state.retry_us:
             return None
         keys = await parts.keys.keys(row.user_id, row.platform)
-        if keys is None:
+        if keys is None or keys == self._refused:
             state.retry_us = now_us + RETRY_US
             await state.idle(NO_KEYS, AlertLevel.WARNING)
             return None
-        exchange = parts.exchanges[row.platform]
+        exchange, self._keys = parts.exchanges[row.platform], keys
         self._broker = LiveBroker(exchange, keys, row.symbol, rules, parts.clock)
         if row.note == NO_KEYS:
             await state.change(row.status)
@@ -163,6 +167,7 @@ class BotOrders:
         state.adopt(after, book)
         engine.adopt(book, fill.price)
         self._is_over()
+        self._told = ""
         await self._stop_when_gone(engine, book)
 
     async def _stop_when_gone(self, engine: Engine, book: Book) -> None:
@@ -178,7 +183,7 @@ class BotOrders:
             return
         ended = OrderEnded(order.client_order_id, "void")
         facts: tuple[Fact, ...] = ()
-        if reason != NEVER_ARRIVED and not bad_keys:
+        if reason not in (NEVER_ARRIVED, self._told) and not bad_keys:
             facts = (state.alert(AlertLevel.WARNING, f"could not trade: {reason}"),)
         intent = Intent(
             kind=ORDERED,
@@ -191,10 +196,11 @@ class BotOrders:
         if await state.record(intent) is None:
             raise Uncertain(f"{order.client_order_id} is not void")
         self._is_over()
+        self._told = reason
         # An exchange that refused or was away is not asked again with every tick.
         state.retry_us = state.parts.clock.now_us() + RETRY_US
         if bad_keys:
-            self._broker = None
+            self._broker, self._refused = None, self._keys
             await state.idle(NO_KEYS, AlertLevel.WARNING)
 
     def _is_over(self) -> None:

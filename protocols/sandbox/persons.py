@@ -15,6 +15,7 @@ from domain.identity import Agent, Profile, Refused, Role
 from domain.identity.contact import normalise_email, normalise_phone
 from domain.ledger import AccountKey, Intent, Posting, Refusal, SystemPurpose, system
 from domain.money import ASSETS, AmountError, units_from
+from domain.trading.records import PLATFORMS
 from protocols.sandbox.service import Sandbox
 from protocols.sandbox.wire import AccountRow, NewUser, UserMade
 
@@ -105,13 +106,14 @@ def _phone(body: NewUser) -> str | None:
 
 
 def account_key(user_id: int, name: str) -> AccountKey:
-    """`USD`, `DEMO:USD`, `arbitrum:USDC`, and `ZAR`, which is kept at luno for trading."""
+    """`USD`, `DEMO:USD`, `arbitrum:USDC`, `binance:USDT` (for trading there), and `ZAR`, which is
+    kept at luno for trading."""
     place, _, asset = name.rpartition(":")
     if asset not in ASSETS:
         raise BadRequest(f"unknown currency {name!r}")
     if place == "DEMO":
         return AccountKey(user_id, asset, mode="DEMO")
-    if asset == "ZAR":
+    if asset == "ZAR" or place in PLATFORMS:
         return AccountKey(user_id, asset, "TRADING", provider=place or "luno")
     if place and place not in CHAINS:
         raise BadRequest(f"unknown chain {place!r}")

@@ -155,7 +155,7 @@ async def test_a_refused_order_moves_nothing(dsn, error):
             raise error
 
         floor.exchange.before_place = refuse
-        await floor.play(PRICE, *rising(2))
+        await floor.play(PRICE, *rising(4), every_s=6)
         assert bot_id not in floor.board.ordering
         assert len(floor.facts(BotAlert)) == 1
         account = AccountKey(USER, "ZAR", f"BOT-{bot_id}", provider="luno")

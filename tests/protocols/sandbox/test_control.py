@@ -7,6 +7,7 @@ import msgspec
 import pytest
 
 from actors.clock import Clock
+from domain.ledger import AccountKey
 from protocols.http import Request, Response
 from protocols.sandbox.persons import BadRequest, account_key, units
 from protocols.sandbox.routes import Control, find, sandbox_routes
@@ -97,3 +98,10 @@ async def test_control_says_that_storage_is_away():
     (ledger,) = (route for route in routes if route.path == "/sandbox/ledger")
     answer = await ledger.handler(Request("GET", "/sandbox/ledger"))
     assert (answer.status, answer.body) == (503, b'{"error":"the database is away: starting up"}')
+
+
+def test_money_for_trading_is_kept_at_the_exchange_it_is_for() -> None:
+    """contract.md: a sandbox user's "ZAR" balance is at luno."""
+    assert account_key(7, "ZAR") == AccountKey(7, "ZAR", "TRADING", provider="luno")
+    assert account_key(7, "valr:ZAR") == AccountKey(7, "ZAR", "TRADING", provider="valr")
+    assert account_key(7, "binance:USDT") == AccountKey(7, "USDT", "TRADING", provider="binance")
