@@ -1,6 +1,7 @@
 """How control endpoints are declared, and what they answer when they cannot do what is asked."""
 
 from dataclasses import replace
+from functools import wraps
 from typing import Any
 
 from protocols.http import Response, json_response
@@ -22,6 +23,7 @@ def patient(route: Route, unavailable: tuple[type[Exception], ...]) -> Route:
     """The route, which says so when storage is away: the outage may have been asked for here."""
     handler = route.handler
 
+    @wraps(handler)
     async def handle(*arguments: Any) -> Any:
         try:
             return await handler(*arguments)

@@ -30,6 +30,7 @@ from storage.reads import PostgresLedgerReads
 START_US = 1_706_360_400_000_000
 SECOND = 1_000_000
 ANN, BOB, EVE = 1, 2, 3
+FIAT = ["USD", "KES"]
 
 
 class Bench:
@@ -118,7 +119,7 @@ async def test_a_receipt_shows_an_owner_their_own_legs_only(dsn: str, pool: Pool
         await here.fund(ANN, "100")
         ann, fees = wallet(ANN, "USD"), system("USD", SystemPurpose.FEE_INCOME)
         held = await here.record(Intent(kind="WITHDRAWAL", place=Hold(ann, units_of("11"))))
-        before = await here.reads.receipt(held.receipt, ANN)
+        before = await here.reads.receipt(held.receipt, ANN, FIAT)
         assert before is not None
         assert before.party
         assert before.legs == ()
@@ -135,19 +136,19 @@ async def test_a_receipt_shows_an_owner_their_own_legs_only(dsn: str, pool: Pool
         )
         await here.record(settle)
         for owner, amounts in ((ANN, ["-10", "-1"]), (BOB, ["10"]), (EVE, [])):
-            receipt = await here.reads.receipt(held.receipt, owner)
+            receipt = await here.reads.receipt(held.receipt, owner, FIAT)
             assert receipt is not None
             assert [leg.amount for leg in receipt.legs] == [units_of(a) for a in amounts]
             assert receipt.party is bool(amounts)
             assert [j.entry_count for j in receipt.journals] == [0, 4]
             assert receipt.journals[1].fees == (Fee("AGENT_FEE", units_of("1"), "USD"),)
-        assert await here.reads.receipt(999_999_999, ANN) is None
+        assert await here.reads.receipt(999_999_999, ANN, FIAT) is None
 
 
 async def test_whoever_initiated_a_journal_is_a_party_of_it(dsn: str, pool: Pool) -> None:
     async with bench(dsn, pool) as here:
         recorded = await here.record(Intent(kind="WITHDRAWAL", initiator=EVE))
-        receipt = await here.reads.receipt(recorded.receipt, EVE)
+        receipt = await here.reads.receipt(recorded.receipt, EVE, FIAT)
         assert receipt is not None
         assert receipt.party
 
@@ -161,8 +162,8 @@ async def test_every_read_goes_by_an_index(dsn: str, pool: Pool) -> None:
         reads._LINES_AFTER: [1, 1, 1, 1, 1],
         reads._PAGE: [1, 1, 1, 1, 1],
         reads._FIRST_AND_LAST: {"id": 1, "start": 1, "end": 1},
-        reads._JOURNALS: {"receipt": 1, "owner": 1},
-        reads._LEGS: [1, 1],
+        reads._JOURNALS: {"receipt": 1, "owner": 1, "assets": FIAT},
+        reads._LEGS: [FIAT, 1, 1],
     }
     async with pool.transaction() as connection:
         await connection.execute("SET LOCAL enable_seqscan = off")
