@@ -247,14 +247,23 @@ def _simulate(seed: int, operations: int, monkeypatch: pytest.MonkeyPatch) -> Si
     return simulation
 
 
+# An outcome that stays unknown is rare: about one run in ten has none.
+_RUNS_TO_SEE_EVERYTHING = 6
+
+
 def test_nobody_is_told_anything_untrue(monkeypatch: pytest.MonkeyPatch) -> None:
-    simulation = _simulate(SEED, 6000, monkeypatch)
-    answers = simulation.compare()
-    # The simulation is worth its name: everything that can go wrong did.
-    assert answers["Recorded"] > 2000
+    answers: Counter[object] = Counter()
     refusals = set(Refusal) - {Refusal.ACCOUNT_LOCKED, Refusal.KEY_REUSED, Refusal.OVERLOADED}
-    assert answers.keys() == {*refusals, "Recorded", "Away", "Bug", "Unwritable", None}
-    assert all(simulation.database.faults.values()), simulation.database.faults
+    everything = {*refusals, "Recorded", "Away", "Bug", "Unwritable", None}
+    for nth in range(_RUNS_TO_SEE_EVERYTHING):
+        simulation = _simulate(SEED + 100 + nth, 6000, monkeypatch)
+        answers += simulation.compare()
+        assert all(simulation.database.faults.values()), simulation.database.faults
+        if answers.keys() == everything:
+            break
+    # The simulation is worth its name: everything that can go wrong did.
+    assert answers.keys() == everything
+    assert answers["Recorded"] > 2000
 
 
 @pytest.mark.parametrize("nth", range(5))
