@@ -81,6 +81,14 @@ def _plan(options: argparse.Namespace) -> Plan:
     return replace(plan, rounds=options.rounds) if options.rounds else plan
 
 
+def _text(head: str, sections: list[str], measured: Measured, took_s: float) -> str:
+    found = verdicts(measured)
+    targets = [f"## Targets\n\n{report.targets(found)}"] if found else []
+    command = " ".join(["python -m benchmarks", *sys.argv[1:]])
+    took = f"`{command}`, {took_s / 60:.1f} minutes."
+    return "\n\n".join([head, *targets, *sections, took])
+
+
 def main() -> None:
     """Run the chosen parts one after another."""
     options = _options()
@@ -88,15 +96,14 @@ def main() -> None:
     started = time.monotonic()
     measured = Measured()
     with house.opened(options.dir, _plan(options), _say) as shared:
-        sections = [f"{report.machine(shared)} {report.disk(shared)}"]
-        sections += [_part(name, shared, measured) for name in parts]
-    if found := verdicts(measured):
-        sections.insert(1, f"## Targets\n\n{report.targets(found)}")
-    sections.append(f"The run took {(time.monotonic() - started) / 60:.1f} minutes.")
-    text = "\n\n".join(sections)
+        head = f"{report.machine(shared)} {report.disk(shared)}"
+        sections: list[str] = []
+        for name in parts:
+            sections.append(_part(name, shared, measured))
+            text = _text(head, sections, measured, time.monotonic() - started)
+            if options.write:  # after every part: a later one that fails costs only itself
+                report.write(RESULTS, text)
     print(text)
-    if options.write:
-        report.write(RESULTS, text)
 
 
 if __name__ == "__main__":
