@@ -4,6 +4,7 @@ A cancel scope per read or write would cost more than the message it guards, and
 socket more memory than the socket (socket-facts.md). Deadlines are late by at most one tick.
 """
 
+import math
 from typing import Final, Protocol
 
 import structlog
@@ -12,7 +13,7 @@ import trio
 log = structlog.get_logger(__name__)
 
 TICK_SECONDS: Final = 0.25
-NEVER: Final = float("inf")
+NEVER: Final = math.inf
 
 
 class Timed(Protocol):

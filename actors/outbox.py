@@ -298,7 +298,7 @@ class Outbox(ABC):
 
     @abstractmethod
     def stalled(self) -> None:
-        """The socket takes no more for now; called once when that begins."""
+        """The socket has stopped taking; called once when that begins."""
 
     @abstractmethod
     def lost(self) -> None:

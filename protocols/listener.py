@@ -202,7 +202,7 @@ async def _accept(
                     continue  # the one client did not wait
                 if not exhausted:
                     exhausted = True
-                    log.warning("cannot accept connections for now", error=exc.strerror)
+                    log.warning("cannot accept connections", error=exc.strerror)
                 await trio.sleep(_EXHAUSTED_PAUSE)
                 break
             exhausted = False

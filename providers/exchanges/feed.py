@@ -90,6 +90,11 @@ class Ticks:
 Ask = Callable[[], Awaitable[Tick]]
 
 
+def asked_for(platform: str, symbol: str, price: int, clock: Clock) -> Tick:
+    """A price that was asked for once, outside any feed: it has no place in a sequence."""
+    return Tick(platform=platform, symbol=symbol, price=price, at_us=clock.now_us(), sequence=0)
+
+
 @asynccontextmanager
 async def streamed(
     platform: str, symbol: str, clock: Clock, settings: Settings, session: Session, ask: Ask

@@ -202,4 +202,4 @@ def _backoff(ends: deque[float]) -> float:
         raise EmbeddedError(f"PostgreSQL ended {len(ends) + 1} times in a minute")
     recent = sum(1 for at in ends if now - at < _RESTART_WINDOW_S)
     ends.append(now)
-    return float(_FIRST_BACKOFF_S * 2**recent)
+    return _FIRST_BACKOFF_S * 2.0**recent

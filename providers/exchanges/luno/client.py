@@ -21,7 +21,7 @@ from actors.exchanges import (
     Tick,
 )
 from providers.exchanges import checked
-from providers.exchanges.feed import StreamLost, Tell, asked, streamed
+from providers.exchanges.feed import StreamLost, Tell, asked, asked_for, streamed
 from providers.exchanges.http import Http, Read, converted, decoded
 from providers.exchanges.kept import Rules
 from providers.exchanges.luno import codec, wire
@@ -110,13 +110,7 @@ class Luno:
     async def price(self, symbol: str) -> Tick:
         """See `Exchange.price`."""
         ticker = await self._ticker(symbol)
-        return Tick(
-            platform=PLATFORM,
-            symbol=symbol,
-            price=converted(read_units, ticker.last_trade),
-            at_us=self._clock.now_us(),
-            sequence=0,
-        )
+        return asked_for(PLATFORM, symbol, converted(read_units, ticker.last_trade), self._clock)
 
     def ticks(self, symbol: str) -> AbstractAsyncContextManager[AsyncIterator[Tick]]:
         """See `Exchange.ticks`. Streamed where the operator has keys for it, else polled."""

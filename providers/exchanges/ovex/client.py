@@ -26,7 +26,7 @@ from actors.exchanges import (
     Tick,
 )
 from providers.exchanges import checked
-from providers.exchanges.feed import asked
+from providers.exchanges.feed import asked, asked_for
 from providers.exchanges.http import Http, Read, converted, decoded
 from providers.exchanges.kept import Rules
 from providers.exchanges.numbers import middle
@@ -109,13 +109,7 @@ class Ovex:
     async def price(self, symbol: str) -> Tick:
         """See `Exchange.price`: the middle of a quote to buy and one to sell, never accepted."""
         asked = [await self._price(symbol, side) for side in Side]
-        return Tick(
-            platform=PLATFORM,
-            symbol=symbol,
-            price=middle(*asked),
-            at_us=self._clock.now_us(),
-            sequence=0,
-        )
+        return asked_for(PLATFORM, symbol, middle(*asked), self._clock)
 
     def ticks(self, symbol: str) -> AbstractAsyncContextManager[AsyncIterator[Tick]]:
         """See `Exchange.ticks`: polled, OVEX has no stream."""

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager
+from functools import partial
 from typing import Final
 from urllib.parse import quote
 
@@ -21,7 +22,7 @@ from actors.exchanges import (
     Tick,
 )
 from providers.exchanges import checked
-from providers.exchanges.feed import Tell, streamed
+from providers.exchanges.feed import Tell, asked_for, streamed
 from providers.exchanges.http import Answer, Http, Read, converted, decoded
 from providers.exchanges.kept import Rules
 from providers.exchanges.numbers import read_units
@@ -123,23 +124,14 @@ class Valr:
         """See `Exchange.price`."""
         target = wire.SUMMARY_PATH.format(pair=codec.name_of(symbol))
         read = await self._get(target, codec.MARKET)
-        return Tick(
-            platform=PLATFORM,
-            symbol=symbol,
-            price=converted(read_units, read.last_traded_price),
-            at_us=self._clock.now_us(),
-            sequence=0,
+        return asked_for(
+            PLATFORM, symbol, converted(read_units, read.last_traded_price), self._clock
         )
 
     def ticks(self, symbol: str) -> AbstractAsyncContextManager[AsyncIterator[Tick]]:
         """See `Exchange.ticks`: the middle of the best bid and the best ask."""
-
-        async def session(tell: Tell) -> None:
-            await self._stream(symbol, tell)
-
-        return streamed(
-            PLATFORM, symbol, self._clock, self._settings, session, lambda: self.price(symbol)
-        )
+        session, ask = partial(self._stream, symbol), partial(self.price, symbol)
+        return streamed(PLATFORM, symbol, self._clock, self._settings, session, ask)
 
     async def _stream(self, symbol: str, tell: Tell) -> None:
         """Until the connection ends. Every frame tells the best levels whole, so one that is

@@ -58,7 +58,7 @@ class Placed(msgspec.Struct):
 class BitcoinChain:
     """State of the chain. Records: height, head (see pace, headers), wait, block, undo, gone.
 
-    `least_rate`: satoshis a virtual byte that blocks ask for now; what offers less waits.
+    `least_rate`: satoshis a virtual byte that blocks ask for; what offers less waits.
     """
 
     def __init__(self, log: Log, pace: Pace) -> None:
