@@ -46,8 +46,9 @@ class Gathered(Generic[I, R]):
     `run(connection, items)` is one statement, all or nothing, and returns a result for each item
     in order. No two items of one statement have the same `key`. When the statement fails for
     another reason than that the database is away, its items are tried one by one, so that none
-    suffers for its neighbour. Waiters are bounded by connections and payments in flight; whoever
-    is cancelled leaves an item behind that is carried out all the same.
+    suffers for its neighbour. Waiters are bounded by connections and payments in flight. The item
+    of an asker that is cancelled while it waits is forgotten, so that nothing is written long after
+    whoever wanted it has gone; one that was begun is carried out all the same.
     """
 
     def __init__(
@@ -66,12 +67,17 @@ class Gathered(Generic[I, R]):
         """The item's result. Raises what the pool raises."""
         slot: _Slot[I, R] = _Slot(item)
         self._waiting.append(slot)
-        while not slot.done:
-            async with self._lock:
-                if not slot.done:
-                    # Taken items are others' too; the pool and its sessions have deadlines.
-                    with trio.CancelScope(shield=True):
-                        await self._carry_out(self._taken())
+        try:
+            while not slot.done:
+                async with self._lock:
+                    if not slot.done:
+                        # Taken items are others' too; the pool and its sessions have deadlines.
+                        with trio.CancelScope(shield=True):
+                            await self._carry_out(self._taken())
+        except trio.Cancelled:
+            if slot in self._waiting:
+                self._waiting.remove(slot)
+            raise
         return slot.outcome()
 
     def _taken(self) -> list[_Slot[I, R]]:

@@ -54,7 +54,7 @@ class PostgresJournal:
     def __init__(self, dsn: str) -> None:
         self._dsn = dsn
         self._connection: TrioConnection | None = None
-        self._tried_epoch: int | None = None  # of a take-over whose end was not heard of
+        self._own_epochs: set[int] = set()  # of take-overs whose end was not heard of
 
     async def open(self, expected_epoch: int | None) -> WriterState:
         await self.close()
@@ -72,15 +72,16 @@ class PostgresJournal:
         await connection.execute(_SETTINGS)
         await batch_statement.prepare(connection)
         # Nobody else picks the same number, so a take-over that was committed just when the
-        # connection died is known again as our own.
-        self._tried_epoch = last_epoch + 1 + secrets.randbelow(_EPOCH_STRIDE)
-        epoch, batch, *last = await _row(connection, _TAKE_OVER, [self._tried_epoch])
-        self._tried_epoch = None
+        # connection died is known again as our own. Those before it have come to their end.
+        tried = last_epoch + 1 + secrets.randbelow(_EPOCH_STRIDE)
+        self._own_epochs = {last_epoch, tried}
+        epoch, batch, *last = await _row(connection, _TAKE_OVER, [tried])
+        self._own_epochs.clear()
         return WriterState(epoch, batch, Counters(*last))
 
     async def _same_epoch(self, connection: TrioConnection, expected: int | None) -> int:
         (epoch,) = await _row(connection, "SELECT epoch FROM writer")
-        if expected is not None and epoch not in (expected, self._tried_epoch):
+        if expected is not None and epoch != expected and epoch not in self._own_epochs:
             raise Fenced(f"another process has become the writer: epoch {epoch}, not {expected}")
         return int(epoch)
 

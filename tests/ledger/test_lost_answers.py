@@ -139,6 +139,34 @@ async def test_a_take_over_whose_answer_was_lost_is_known_again_as_our_own(
     await house.balances()
 
 
+async def test_two_take_overs_lost_in_a_row_are_still_nobody_elses(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first was committed and its answer lost, the second never arrived."""
+    await house.fund(ANN, 100)
+    row = storage_journal._row
+    lost: list[str] = []
+
+    async def lose_twice(connection: TrioConnection, sql: str, *params: object) -> object:
+        if sql == storage_journal._TAKE_OVER and len(lost) < 2:
+            if not lost:
+                await row(connection, sql, *params)  # type: ignore[arg-type]
+            lost.append(sql)
+            connection.discard()
+            raise psycopg.OperationalError("connection lost")
+        return await row(connection, sql, *params)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(storage_journal, "_row", lose_twice)
+    await house.pool.execute(END_WRITER)
+    await house.ledger.record(transfer(ANN, BEN, 1))
+    with trio.fail_after(20):
+        while not house.journal.available:
+            await trio.sleep(0.001)
+    assert len(lost) == 2
+    await house.must(transfer(ANN, BEN, 1))
+    await house.balances()
+
+
 async def test_what_nobody_could_find_out_before_the_stop_is_answered_unknown(dsn: str) -> None:
     answers: dict[str, Recorded | Refusal | None] = {}
     async with trio.open_nursery() as nursery, living(dsn) as house:
