@@ -9,6 +9,7 @@ import click
 
 from actors.identity_store import Lookup
 from assembly.control import CLOCK_OFFSET
+from assembly.mode import check
 from assembly.options import OptionError, Options, load_secrets, reaching_database
 from domain.identity import AccessTokens, Profile
 from storage import embedded
@@ -19,11 +20,13 @@ from storage.users import Users
 from storage.verify import verify
 
 _US = 1_000_000
+_ID_DIGITS = 19  # of the largest number that is no id: beyond a bigint
 
 
 async def print_token(options: Options, who: str) -> int:
     """A token as the server would issue it, at the server's application time."""
     async with database(options) as pool:
+        await check(options, pool)
         profile = await find_user(options, pool, who)
         if profile is None:
             raise OptionError(f"no such user: {who}")
@@ -45,7 +48,7 @@ async def find_user(options: Options, pool: Pool, who: str) -> Profile | None:
     users = Users(pool, SecretBox(derive_key(data_key, "secrets"), _random))
     user_id: int | None
     if who.isascii() and who.isdigit():
-        user_id = int(who)
+        user_id = int(who) if len(who) < _ID_DIGITS else None
     elif "@" in who:
         user_id = await users.find(Lookup.EMAIL, who.lower())
     else:

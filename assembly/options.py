@@ -18,11 +18,8 @@ from storage.driver import is_dsn
 from storage.errors import Unavailable
 
 SECRETS_FILE: Final = "secrets.json"
-_SHORTEST_SECRET: Final = 32  # bytes (X-C04)
+_SHORTEST_SECRET: Final = 32  # characters (X-C04)
 _LOG_LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR")
-
-
-_TRUE: Final = frozenset({"1", "true", "yes", "on"})
 
 
 class OptionError(Exception):
@@ -154,7 +151,7 @@ class Options:
     def nexuspay_needs_otp(self) -> bool:
         """X-C05: in live mode money moves by tokens of a login with a code, unless configured."""
         if self.nexuspay_require_otp:
-            return self.nexuspay_require_otp.lower() in _TRUE
+            return _is_true(self.nexuspay_require_otp)
         return not self.is_sandbox
 
     @property
@@ -167,11 +164,6 @@ class Options:
     @property
     def admins(self) -> tuple[str, ...]:
         return listed(self.admin_emails.lower())
-
-    @property
-    def proxies(self) -> tuple[str, ...]:
-        """Addresses or networks that may say whom they speak for."""
-        return listed(self.trust_proxy)
 
     @property
     def origins(self) -> tuple[str, ...]:
@@ -254,8 +246,9 @@ def _check(options: Options) -> None:
         raise OptionError(f"APP_PORT must be at most 65535, not {options.app_port}")
     if bool(options.tls_cert) != bool(options.tls_key):
         raise OptionError("TLS_CERT and TLS_KEY must be given together")
-    if options.jwt_secret and len(options.jwt_secret) < _SHORTEST_SECRET:
-        raise OptionError(f"JWT_SECRET must have at least {_SHORTEST_SECRET} characters")
+    for name in ("jwt_secret", "data_key"):
+        if 0 < len(getattr(options, name)) < _SHORTEST_SECRET:
+            raise OptionError(f"{name.upper()} must have at least {_SHORTEST_SECRET} characters")
     for name in ("trust_proxy", "mpesa_callback_sources"):
         networks(name, getattr(options, name))
     if not options.is_sandbox:

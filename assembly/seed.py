@@ -7,6 +7,7 @@ from msgspec.structs import replace
 
 from actors.people import NewPerson, People
 from assembly.core import Core
+from assembly.mode import SEEDED
 from assembly.nexuspay import businesses
 from domain.identity import Agent, Refused, Role
 from domain.ledger import AccountKey, wallet
@@ -17,7 +18,6 @@ from domain.nexuspay.treasury import TREASURY, main_wallet
 from protocols.sandbox.persons import fund
 from storage.installation import recall, remember
 
-_MARK: Final = "seeded"
 _TEST_USER: Final = 12345
 _OTHER_USER: Final = 67890
 _AGENT_USER: Final = 30001
@@ -83,7 +83,7 @@ _SHOP: Final = Business(
 
 async def seed(core: Core) -> None:
     """Once an installation. Cut off in the middle, it goes on where it stopped."""
-    if await recall(core.pool, _MARK) is not None:
+    if await recall(core.pool, SEEDED) is not None:
         return
     for person, password in _PERSONS:
         await _ensure(core.people, person, password)
@@ -97,7 +97,7 @@ async def seed(core: Core) -> None:
     if not await core.accounts.owned_by(TREASURY):
         await fund(core.ledger, TREASURY, _float())
     await businesses(core).ensure(_SHOP)
-    await remember(core.pool, _MARK, "1")
+    await remember(core.pool, SEEDED, "1")
 
 
 def _float() -> dict[AccountKey, int]:

@@ -16,6 +16,7 @@ from assembly.chains import confirmations
 from assembly.control import CLOCK_OFFSET, sandbox_control
 from assembly.core import Core, running_core
 from assembly.docs import site
+from assembly.mode import claim
 from assembly.mpesa import make_reconciler, provider_routes
 from assembly.operators import ADDRESS
 from assembly.options import OptionError, Options, load_secrets, networks, reaching_database
@@ -63,6 +64,7 @@ async def running(options: Options) -> AsyncIterator[Server]:
         with reaching_database(options):
             await migrate(dsn)
             pool = await stack.enter_async_context(Pool.opened(dsn, POOL_SIZE))
+            await claim(options, pool)
         clock = Clock(int(await recall(pool, CLOCK_OFFSET) or 0) if options.is_sandbox else 0)
         sims = await _simulators(stack, options, clock)
         if sims is not None:

@@ -84,7 +84,7 @@ def _cashier(options: Options, core: Core, sessions: Sessions) -> Surface:
             mpesa_largest=options.mpesa_max_amount * UNITS_PER_WHOLE,
         ),
     )
-    return cashier_surface(cashier, listed(options.cashier_hosts))
+    return cashier_surface(cashier, listed(options.cashier_hosts), options.origins)
 
 
 def _wallet(options: Options, core: Core) -> Surface:

@@ -33,11 +33,14 @@ _ABOUT: Final = About(
 )
 
 
-def cashier_surface(cashier: Cashier, hosts: tuple[str, ...] = (HOST,)) -> Surface:
-    """The surface as app.py mounts it; `cashier.sessions.run` must be running."""
+def cashier_surface(
+    cashier: Cashier, hosts: tuple[str, ...] = (HOST,), origins: tuple[str, ...] = ()
+) -> Surface:
+    """The surface as app.py mounts it; `cashier.sessions.run` must be running. `origins` are the
+    browser pages beside its own that may come in by cookie, or ("*",)."""
 
     async def admit(request: Request) -> Admission:
-        return await _admit(cashier, request)
+        return await _admit(cashier, request, origins)
 
     route = SocketRoute(
         PATH,
@@ -60,10 +63,10 @@ def cashier_surface(cashier: Cashier, hosts: tuple[str, ...] = (HOST,)) -> Surfa
     )
 
 
-async def _admit(cashier: Cashier, request: Request) -> Admission:
+async def _admit(cashier: Cashier, request: Request, origins: tuple[str, ...]) -> Admission:
     """401 before the upgrade unless the request carries a good token of somebody."""
     try:
-        who = await cashier.people.authenticate(token_of(request))
+        who = await cashier.people.authenticate(token_of(request, origins))
     except StoreUnavailable:
         return _error(cashier.clock, HTTPStatus.SERVICE_UNAVAILABLE, Problem.UNAVAILABLE)
     if not isinstance(who, Authenticated):
@@ -76,14 +79,22 @@ async def _admit(cashier: Cashier, request: Request) -> Admission:
     return make_session
 
 
-def token_of(request: Request) -> str:
+def token_of(request: Request, origins: tuple[str, ...] = ()) -> str:
     """The first token carried by header, query, cookie or subprotocol; "" for none."""
     return (
         request.bearer
         or request.query.get("token")
-        or request.cookies.get("token")
+        or _cookie_token(request, origins)
         or _offered_token(request)
     )
+
+
+def _cookie_token(request: Request, origins: tuple[str, ...]) -> str:
+    """The cookie's token, unless a page of somebody else brings it: browsers attach the cookie to
+    whatever opens the socket, and no preflight asks whether it may."""
+    token, origin = request.cookies.get("token", ""), request.header("origin").lower()
+    own = origin.partition("://")[2] == request.header("host").lower()
+    return token if not origin or own or "*" in origins or origin in origins else ""
 
 
 def _offered_token(request: Request) -> str:

@@ -124,3 +124,5 @@ def test_live_mode_serves_with_every_secret_given_and_without_the_sandbox(tmp_pa
             run.send_signal(signal.SIGTERM)
         assert run.wait(STARTS_WITHIN_S) == 0
     assert not (tmp_path / "data" / "postgres" / "postmaster.pid").exists()
+    said = complaint(start(tmp_path))
+    assert said.endswith("holds the data of APP_MODE=live, not sandbox")

@@ -62,6 +62,7 @@ def test_live_mode_needs_tls_or_a_proxy() -> None:
         ({"APP_PORT": "70000"}, "APP_PORT must be at most"),
         ({"APP_MODE": "prod"}, "APP_MODE must be"),
         ({"JWT_SECRET": "short"}, "JWT_SECRET must have"),
+        ({"DATA_KEY": "short"}, "DATA_KEY must have"),
         ({"TLS_CERT": "a"}, "TLS_CERT and TLS_KEY"),
         ({"DATABASE_URL": "postgresql://u:hidden@h/x?y=z"}, "^DATABASE_URL is no PostgreSQL URL"),
         ({"DATABASE_URL": "http://u:hidden@h/x"}, "^DATABASE_URL is no PostgreSQL URL"),

@@ -47,6 +47,27 @@ async def test_every_carrier_of_a_good_token_opens_a_socket(house: House) -> Non
         assert isinstance(await admitted(house, asked), Session)
 
 
+@pytest.mark.parametrize(
+    ("origin", "host", "origins", "opens"),
+    [
+        ("", "pay.example.com", (), True),
+        ("https://pay.example.com", "pay.example.com", (), True),
+        ("https://evil.example", "pay.example.com", (), False),
+        ("null", "pay.example.com", (), False),
+        ("https://pay.example.com.evil.example", "pay.example.com", (), False),
+        ("https://app.example.com", "pay.example.com", ("https://app.example.com",), True),
+        ("https://evil.example", "pay.example.com", ("*",), True),
+    ],
+)
+def test_a_cookie_opens_nothing_for_the_pages_of_others(
+    origin: str, host: str, origins: tuple[str, ...], opens: bool
+) -> None:
+    """Browsers send it along whoever opens the socket; other carriers need the token itself."""
+    headers = {"cookie": "token=good", "host": host} | ({"origin": origin} if origin else {})
+    assert token_of(request(**headers), origins) == ("good" if opens else "")
+    assert token_of(request("token=good", **headers), origins) == "good"
+
+
 def test_the_first_carrier_counts() -> None:
     """CASH-C01: header, query, cookie, subprotocol."""
     everything = {
