@@ -21,7 +21,7 @@ async def test_a_database_is_of_one_mode_for_ever(
     assert await check(theirs, pool) is None
     for _ in range(2):
         await claim(mine, pool)
-    with pytest.raises(OptionError, match="^DATABASE_URL holds the data of APP_MODE=") as refused:
+    with pytest.raises(OptionError, match=r"^DATABASE_URL holds the data of APP_MODE=") as refused:
         await claim(theirs, pool)
     assert "somewhere" not in str(refused.value)
     await claim(mine, pool)
@@ -29,6 +29,6 @@ async def test_a_database_is_of_one_mode_for_ever(
 
 async def test_a_sandbox_that_was_seeded_before_modes_were_kept_is_known(pool: Pool) -> None:
     await remember(pool, SEEDED, "1")
-    with pytest.raises(OptionError, match="APP_MODE=sandbox, not live$"):
+    with pytest.raises(OptionError, match=r"APP_MODE=sandbox, not live$"):
         await claim(LIVE, pool)
     await claim(SANDBOX, pool)
