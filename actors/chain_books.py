@@ -264,6 +264,7 @@ def _transaction(deposit: Deposit, kes: Value, usd: Value, now_us: int) -> Trans
         created_us=now_us,
         tx_hash=deposit.tx_hash,
         block=deposit.block,
+        from_address=deposit.sender,
         to_address=deposit.address,
         code=transaction_code(digest[16 : 16 + TRANSACTION_CODE_BYTES]),
         description=_LABEL,

@@ -83,6 +83,9 @@ async def _answered(book: PaymentBook, now_us: int, answer: ChainAnswer) -> None
 async def _told(book: PaymentBook, now_us: int, withdrawal: Withdrawal) -> None:
     """A fact about its transaction."""
     tx_hash = withdrawal.tx_hash
+    if (alert := _contradiction(book.payment, withdrawal)) is not None:
+        await book.alert(alert)
+        return
     match withdrawal.state:
         case WithdrawalState.SENT:
             await _under_way(book, tx_hash, Move.ACCEPTED, now_us + SILENCE_US)
@@ -95,6 +98,17 @@ async def _told(book: PaymentBook, now_us: int, withdrawal: Withdrawal) -> None:
             await _to_review(book, withdrawal)
         case _:
             pass  # queued or signed: nobody outside can know of it yet
+
+
+def _contradiction(payment: Payment, withdrawal: Withdrawal) -> Alert | None:
+    """What a chain says after it has dropped the blocks by which the payment had ended: its money
+    has moved already, so a person looks."""
+    ends = (payment.state, withdrawal.state)
+    if ends == (State.FAILED, WithdrawalState.CONFIRMED):
+        return Alert("chain_payout_contradicted", "given back, and paid all the same")
+    if ends == (State.COMPLETED, WithdrawalState.FAILED):
+        return Alert("chain_payout_contradicted", f"settled, and not paid: {withdrawal.reason}")
+    return None
 
 
 async def _under_way(book: PaymentBook, tx_hash: str, move: Move, due_us: int) -> None:

@@ -32,7 +32,8 @@ class Tip(msgspec.Struct, frozen=True):
 class Incoming(msgspec.Struct, frozen=True, gc=False):
     """One transfer in a block, to anybody; see domain.chains.transfers.Deposit.
 
-    `proven`: False when the block does not tell whether its transaction succeeded.
+    `proven`: False when the block does not tell whether its transaction succeeded. `sender` is
+    "" where there is no single one (Bitcoin).
     """
 
     tx_hash: str
@@ -41,6 +42,15 @@ class Incoming(msgspec.Struct, frozen=True, gc=False):
     address: str
     amount_raw: int
     proven: bool = True
+    sender: str = ""
+
+
+class Outcome(msgspec.Struct, frozen=True, gc=False):
+    """What became of an included transaction; `fee_raw` is in units of the chain's own coin."""
+
+    succeeded: bool
+    gas_used: int = 0
+    fee_raw: int = 0
 
 
 class Block(msgspec.Struct, frozen=True):
@@ -65,8 +75,8 @@ class BlockSource(Protocol):
         """Hash of the block of that number now, None when the chain is not as long."""
         ...
 
-    async def succeeded(self, tx_hash: str) -> bool:
-        """Whether an included transaction did what it says."""
+    async def outcome(self, tx_hash: str) -> Outcome:
+        """Whether an included transaction did what it says, and what it cost its sender."""
         ...
 
 
@@ -109,6 +119,7 @@ class Included:
     confirmations: int
     succeeded: bool
     fee_raw: int
+    gas_used: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -69,8 +69,9 @@ class DepositStore(Protocol):
         known is only moved to its new block, if it has one."""
         ...
 
-    async def retract(self, chain: str, above: int, cursor: Cursor) -> None:
-        """The chain dropped every block above `above`: take back what was found there."""
+    async def retract(self, chain: str, above: int, cursor: Cursor) -> int:
+        """The chain dropped every block above `above`: take back what was found there, and open
+        again what was paid there; how many withdrawals that is."""
         ...
 
     async def mature(self, chain: str, up_to: int, credit: Credit) -> int:

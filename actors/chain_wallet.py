@@ -6,6 +6,7 @@ then on it sends that transaction again, or one with the same nonce or coins and
 until the chain gives evidence; whatever a node answers, it never signs anything else for it.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -62,7 +63,8 @@ class Check(Asks[int]):
 class WalletParts:
     """Handed to every hot wallet. Times are in seconds of the application clock.
 
-    `bump_after_s`: how long a transaction may wait for a block before its fees are raised.
+    `bump_after_s`: how long a transaction may wait for a block before its fees are raised;
+    `settled` is called after a block of the chain has decided one.
     """
 
     store: ChainStore
@@ -70,6 +72,7 @@ class WalletParts:
     clock: Clock
     poll_s: float
     bump_after_s: float
+    settled: Callable[[str], None]
 
 
 class HotWallet:
@@ -119,6 +122,7 @@ class HotWallet:
         """Part of actors.runtime.serve.Timed."""
         message = envelope.message
         if isinstance(message, Check):
+            self._stale = True  # others have stored something, or may have
             await self.wake()
             return len(self._open)
         try:
@@ -253,6 +257,7 @@ class HotWallet:
             reason="" if seen.succeeded else "reverted by the chain",
             block=seen.block,
             fee_raw=seen.fee_raw,
+            gas_used=seen.gas_used,
         )
 
     async def _end(
@@ -263,13 +268,16 @@ class HotWallet:
         reason: str,
         block: int = 0,
         fee_raw: int = 0,
+        gas_used: int = 0,
     ) -> None:
         ended = msgspec.structs.replace(
-            withdrawal, state=state, reason=reason, block=block, fee_raw=fee_raw
+            withdrawal, state=state, reason=reason, block=block, fee_raw=fee_raw, gas_used=gas_used
         )
         await self._store.settle(ended)
         self._open.pop(withdrawal.id, None)
         self._untold = True
+        if block:
+            self._parts.settled(self._chain.key)
 
     async def _tell(self) -> None:
         """Until everything was told; each fact is told again unless its teller came back."""

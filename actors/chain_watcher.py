@@ -6,7 +6,7 @@ taking back what was found above. What it found and how far it read are written 
 after a crash it reads a little again and finds the same.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -14,7 +14,15 @@ import msgspec
 import structlog
 import trio
 
-from actors.chain_rail import Block, BlockSource, ChainFacts, ChainUnavailable, Incoming, Tip
+from actors.chain_rail import (
+    Block,
+    BlockSource,
+    ChainFacts,
+    ChainUnavailable,
+    Incoming,
+    Outcome,
+    Tip,
+)
 from actors.chain_store import ChainStore, Cursor, Owner
 from actors.clock import US, Clock
 from actors.identity_store import StoreUnavailable
@@ -53,13 +61,15 @@ class Expect(Asks[int]):
 
 @dataclass(frozen=True, slots=True)
 class WatcherParts:
-    """Handed to every watcher. `poll_s` is in seconds of the application clock."""
+    """Handed to every watcher. `poll_s` is in seconds of the application clock; `reopened` is
+    called when payments of a chain are open again because their blocks were dropped."""
 
     store: ChainStore
     tokens: TokenTable
     facts: ChainFacts
     clock: Clock
     poll_s: float
+    reopened: Callable[[str], None]
 
 
 class Watcher:
@@ -118,6 +128,8 @@ class Watcher:
         if isinstance(envelope.message, Expect):
             self._expecting_until_us = self._parts.clock.now_us() + _EXPECTING_US
         self._untold = True  # perhaps: what is settled on us is not found in any block
+        # A payment may have been settled by a block whose dropping must be seen after a crash.
+        self._written_us = 0
         await self.wake()
         return self._block
 
@@ -172,7 +184,9 @@ class Watcher:
             log.error("chain reorganised beyond the window", chain=self._chain.key, block=block)
             hashes = [await self._source.hash_at(block) or ""]
         log.warning("chain reorganised", chain=self._chain.key, above=block, was_at=self._block)
-        await self._store.retract(self._chain.key, block, Cursor(block, tuple(hashes)))
+        cursor = Cursor(block, tuple(hashes))
+        if await self._store.retract(self._chain.key, block, cursor):
+            self._parts.reopened(self._chain.key)
         self._block, self._hashes = block, hashes
         self._unsettled = await self._store.earliest_seen(self._chain.key)
         self._untold = True
@@ -201,8 +215,9 @@ class Watcher:
             owner = owners.get(incoming.address)
             if owner is None or incoming.amount_raw <= 0:
                 continue
-            if incoming.proven or await self._source.succeeded(incoming.tx_hash):
-                deposits.append(_deposit(self._chain.key, block, incoming, owner))
+            outcome = await self._source.outcome(incoming.tx_hash)
+            if incoming.proven or outcome.succeeded:
+                deposits.append(_deposit(self._chain.key, block, incoming, owner, outcome))
         return deposits
 
     async def _advance(self, block: int, hashes: list[str], found: list[Deposit]) -> None:
@@ -243,7 +258,9 @@ class Watcher:
         self._untold = False
 
 
-def _deposit(chain: str, block: Block, incoming: Incoming, owner: Owner) -> Deposit:
+def _deposit(
+    chain: str, block: Block, incoming: Incoming, owner: Owner, outcome: Outcome
+) -> Deposit:
     return Deposit(
         id=0,
         chain=chain,
@@ -257,6 +274,9 @@ def _deposit(chain: str, block: Block, incoming: Incoming, owner: Owner) -> Depo
         block=block.number,
         block_hash=block.hash,
         state=DepositState.SEEN,
+        sender=incoming.sender,
+        gas_used=outcome.gas_used,
+        fee_raw=outcome.fee_raw,
     )
 
 

@@ -220,10 +220,14 @@ class ChainRail:
         await ask(self._wallets.ref(chain), Check(), deadline)
 
     def tell(self, chain: str) -> None:
-        """Deposits were stored that the chain's watcher did not find. Never waits; it finds them
-        at its next start if it cannot be told now."""
+        """Something was stored that the chain's watcher did not find: deposits, or a settled
+        payment. Never waits; it finds them at its next start if it cannot be told now."""
         if chain in self._ends:
             self._watchers.ref(chain).send(Look())
+
+    def _reopened(self, chain: str) -> None:
+        """Never waits; what a full mailbox refuses is found at the wallet's next reload."""
+        self._wallets.ref(chain).send(Check())
 
     def _draft(
         self, withdrawal_id: str, chain: str, symbol: str, address: str, units: int
@@ -251,7 +255,9 @@ class ChainRail:
         self, key: str, mailbox: Mailbox[Look | Expect], /, *, task_status: trio.TaskStatus[None]
     ) -> None:
         parts = self._parts
-        own = WatcherParts(parts.store, parts.tokens, parts.facts, parts.clock, parts.poll_s)
+        own = WatcherParts(
+            parts.store, parts.tokens, parts.facts, parts.clock, parts.poll_s, self._reopened
+        )
         ends = self._ends[key]
         await watch(Watcher(ends.chain, ends.source, own), mailbox, parts.clock, task_status)
 
@@ -259,7 +265,9 @@ class ChainRail:
         self, key: str, mailbox: Mailbox[Pay | Check], /, *, task_status: trio.TaskStatus[None]
     ) -> None:
         parts = self._parts
-        own = WalletParts(parts.store, parts.facts, parts.clock, parts.poll_s, parts.bump_after_s)
+        own = WalletParts(
+            parts.store, parts.facts, parts.clock, parts.poll_s, parts.bump_after_s, self.tell
+        )
         ends = self._ends[key]
         await keep_wallet(HotWallet(ends.chain, ends.payer, own), mailbox, parts.clock, task_status)
 

@@ -8,20 +8,22 @@ from domain.chains.transfers import (
     OPEN_WITHDRAWALS,
     SignedTransaction,
     Withdrawal,
+    WithdrawalKind,
     WithdrawalState,
 )
 from storage.driver import Row
 from storage.pool import Pool
 from storage.users import store_errors
 
-_COLUMNS: Final = "id, chain, token, address, amount_raw, state, tx_hash, reason, block, fee_raw"
+_COLUMNS: Final = """id, chain, token, address, amount_raw, state, tx_hash, reason, block, fee_raw,
+       created_us, gas_used, kind, source, source_key"""
 _ADD: Final = """
 INSERT INTO chain_withdrawals (id, chain, token, address, amount_raw, state, created_us, told)
 VALUES (%s, %s, %s, %s, %s, 'queued', %s, 'queued') ON CONFLICT (id) DO NOTHING
 """
-_LOAD: Final = f"SELECT {_COLUMNS}, created_us FROM chain_withdrawals WHERE id = %s"  # noqa: S608
+_LOAD: Final = f"SELECT {_COLUMNS} FROM chain_withdrawals WHERE id = %s"  # noqa: S608
 _OPEN: Final = f"""
-SELECT {_COLUMNS}, created_us FROM chain_withdrawals
+SELECT {_COLUMNS} FROM chain_withdrawals
 WHERE chain = %s AND state IN ('queued', 'signed', 'sent') ORDER BY number
 """  # noqa: S608
 _SIGNED: Final = """
@@ -48,11 +50,12 @@ UPDATE chain_transactions SET sent_us = %s WHERE withdrawal_id = %s AND version 
 """
 _SENT: Final = "UPDATE chain_withdrawals SET state = 'sent' WHERE id = %s AND state = 'signed'"
 _SETTLE: Final = """
-UPDATE chain_withdrawals SET state = %s, reason = %s, tx_hash = %s, block = %s, fee_raw = %s
+UPDATE chain_withdrawals SET state = %s, reason = %s, tx_hash = %s, block = %s, fee_raw = %s,
+    gas_used = %s
 WHERE id = %s AND state IN ('queued', 'signed', 'sent')
 """
 _UNTOLD: Final = f"""
-SELECT {_COLUMNS}, created_us FROM chain_withdrawals
+SELECT {_COLUMNS} FROM chain_withdrawals
 WHERE chain = %s AND told <> state ORDER BY number LIMIT %s
 """  # noqa: S608
 _TOLD: Final = "UPDATE chain_withdrawals SET told = %s WHERE id = %s"
@@ -145,6 +148,7 @@ class PostgresWithdrawals:
                 withdrawal.tx_hash,
                 withdrawal.block,
                 withdrawal.fee_raw,
+                withdrawal.gas_used,
                 withdrawal.id,
             ]
             return await self._pool.execute(_SETTLE, values) == 1
@@ -183,6 +187,10 @@ def _withdrawal(row: Row) -> Withdrawal:
         block=row[8],
         fee_raw=int(row[9]),
         created_us=row[10],
+        gas_used=row[11],
+        kind=WithdrawalKind(row[12]),
+        source=row[13],
+        source_key=row[14],
     )
 
 

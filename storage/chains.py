@@ -30,9 +30,10 @@ WHERE lower(address) = ANY(%(asked)s) AND address <> ''
 """
 _ON_US: Final = """
 INSERT INTO chain_deposits (chain, tx_hash, token, ordinal, address, owner, purpose, amount_raw,
-                            block, block_hash, seen_us, state, counted, units)
-VALUES (%s, %s, %s, %s, %s, %s, %s, %s::text::numeric, %s, %s, %s, 'confirmed', true,
-        %s::text::numeric)
+                            block, block_hash, seen_us, sender, gas_used, fee_raw, state, counted,
+                            units)
+VALUES (%s, %s, %s, %s, %s, %s, %s, %s::text::numeric, %s, %s, %s, %s, %s, %s::text::numeric,
+        'confirmed', true, %s::text::numeric)
 """
 _CURSOR: Final = "SELECT block, hashes FROM chain_cursors WHERE chain = %s"
 _MOVE_CURSOR: Final = """
@@ -43,8 +44,9 @@ ON CONFLICT (chain) DO UPDATE SET block = excluded.block, hashes = excluded.hash
 # counted again, so it goes straight back to confirmed.
 _FIND: Final = """
 INSERT INTO chain_deposits AS known (chain, tx_hash, token, ordinal, address, owner, purpose,
-                                     amount_raw, block, block_hash, state, seen_us)
-VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, 'seen', %s)
+                                     amount_raw, block, block_hash, seen_us, sender, gas_used,
+                                     fee_raw, state)
+VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, 'seen')
 ON CONFLICT (chain, tx_hash, token, ordinal) DO UPDATE
 SET block = excluded.block, block_hash = excluded.block_hash,
     state = CASE WHEN known.counted THEN 'confirmed' ELSE 'seen' END
@@ -54,6 +56,16 @@ _RETRACT: Final = """
 UPDATE chain_deposits
 SET state = CASE state WHEN 'seen' THEN 'retracted' ELSE 'reversed' END
 WHERE chain = %s AND block > %s AND state IN ('seen', 'confirmed')
+"""
+# What was paid in those blocks is looked after again: sent again until it is in another block. A
+# sweep whose address is being swept anew stays as it is.
+_REOPEN: Final = """
+UPDATE chain_withdrawals w SET state = 'sent'
+WHERE chain = %s AND block > %s AND state IN ('confirmed', 'failed')
+  AND NOT (kind = 'sweep' AND EXISTS (
+      SELECT FROM chain_withdrawals o
+      WHERE o.chain = w.chain AND o.source = w.source AND o.kind = 'sweep'
+        AND o.state IN ('queued', 'signed', 'sent', 'stuck')))
 """
 _RIPE: Final = """
 SELECT id, token, amount_raw, counted, owner, purpose FROM chain_deposits
@@ -72,7 +84,7 @@ UPDATE chain_deposits SET state = 'confirmed', counted = true, units = %s WHERE 
 """
 _EARLIEST: Final = "SELECT min(block) FROM chain_deposits WHERE chain = %s AND state = 'seen'"
 _COLUMNS: Final = """id, chain, token, tx_hash, ordinal, address, owner, purpose, amount_raw, block,
-       block_hash, state, units"""
+       block_hash, state, units, sender, gas_used, fee_raw"""
 _UNTOLD: Final = f"""
 SELECT {_COLUMNS} FROM chain_deposits WHERE chain = %s AND told <> state ORDER BY id LIMIT %s
 """  # noqa: S608
@@ -123,11 +135,13 @@ class PostgresChains(PostgresWithdrawals):
                     await connection.execute(_FIND, _found(deposit, at_us))
                 await connection.execute(_MOVE_CURSOR, [chain, cursor.block, list(cursor.hashes)])
 
-    async def retract(self, chain: str, above: int, cursor: Cursor) -> None:
+    async def retract(self, chain: str, above: int, cursor: Cursor) -> int:
         with store_errors():
             async with self._pool.transaction() as connection:
                 await connection.execute(_RETRACT, [chain, above])
+                reopened = await connection.execute(_REOPEN, [chain, above])
                 await connection.execute(_MOVE_CURSOR, [chain, cursor.block, list(cursor.hashes)])
+        return reopened.rowcount
 
     async def mature(self, chain: str, up_to: int, credit: Credit) -> int:
         with store_errors():
@@ -193,6 +207,9 @@ def _found(deposit: Deposit, at_us: int) -> list[object]:
         deposit.block,
         deposit.block_hash,
         at_us,
+        deposit.sender,
+        deposit.gas_used,
+        deposit.fee_raw,
     ]
 
 
@@ -211,13 +228,16 @@ def _deposit(row: Row) -> Deposit:
         block_hash=row[10],
         state=DepositState(row[11]),
         units=int(row[12]),
+        sender=row[13],
+        gas_used=row[14],
+        fee_raw=int(row[15]),
     )
 
 
 def _on_us(change: OnUsArrived) -> list[object]:
     deposit = change.deposit
     place = _found(deposit, change.at_us)
-    place[7] = str(deposit.amount_raw)
+    place[7], place[13] = str(deposit.amount_raw), str(deposit.fee_raw)
     return [*place, str(deposit.units)]
 
 

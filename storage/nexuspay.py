@@ -27,11 +27,22 @@ from storage.pool import Pool
 from storage.users import store_errors
 from storage.writes import register_write
 
-_FIELDS: Final = """
+# What came or left over a chain: gas and fee of its transaction, as texts.
+_GAS: Final = """
+CASE t.operation
+    WHEN 'send' THEN (SELECT ARRAY[w.gas_used, w.fee_raw]::text[] FROM chain_withdrawals w
+                      WHERE w.id = t.transaction_id)
+    WHEN 'receive' THEN (SELECT ARRAY[d.gas_used, d.fee_raw]::text[] FROM chain_deposits d
+                         WHERE d.chain = t.chain AND d.tx_hash = t.tx_hash AND d.token = t.token
+                         LIMIT 1)
+END
+"""
+_FIELDS: Final = f"""
 t.transaction_id, t.user_id, t.owner, t.type, t.status, t.operation, t.chain, t.token,
 t.amount::text, t.kes::text, t.usd::text, t.rate::text, t.usd_rate::text, t.created_us,
 t.completed_us, t.tx_hash, t.block, t.mpesa_id, t.from_address, t.to_address, t.code, t.target,
-t.account, t.description, t.reason, t.balance::text, t.retries, t.last_retry_us, t.payment_id
+t.account, t.description, t.reason, t.balance::text, t.retries, t.last_retry_us, t.payment_id,
+{_GAS}
 """
 _INSERT: Final = """
 INSERT INTO nexus_transactions (
@@ -82,6 +93,8 @@ FROM unnest(ARRAY[%(day)s, %(week)s, %(month)s]) AS s(since)
 """
 _EQUALITIES: Final = ("status", "type", "chain", "token", "user_id")
 _DAY_US: Final = 86_400_000_000
+_STORED: Final = Transaction.__struct_fields__[:-2]  # gas is read where the chains' records are
+_WEI_PER_UNIT: Final = 10**10  # every chain of the document is an EVM
 
 
 class PostgresTransactions:
@@ -214,7 +227,11 @@ def _most_used(sorts: Sequence[Row], column: int) -> str | None:
 
 
 def _transaction(row: Row) -> Transaction:
-    values = dict(zip(Transaction.__struct_fields__, row, strict=True))
+    *stored, gas = row
+    values = dict(zip(_STORED, stored, strict=True))
+    if gas is not None:
+        values["gas_used"], fee_raw = (int(number) for number in gas)
+        values["gas_fee"] = -(-fee_raw // _WEI_PER_UNIT)
     for name in ("amount", "kes", "usd", "rate", "usd_rate"):
         values[name] = int(values[name])
     values["balance"] = None if values["balance"] is None else int(values["balance"])
@@ -226,9 +243,9 @@ def _transaction(row: Row) -> Transaction:
 
 def _row(made: TransactionMade) -> list[Any]:
     transaction = made.transaction
-    values = [getattr(transaction, name) for name in Transaction.__struct_fields__]
+    values = [getattr(transaction, name) for name in _STORED]
     for name in ("amount", "kes", "usd", "rate", "usd_rate", "balance"):
-        at = Transaction.__struct_fields__.index(name)
+        at = _STORED.index(name)
         values[at] = None if values[at] is None else str(values[at])
     sized = [value if isinstance(value, bool) else _int8(value) for value in values]
     return [*sized, object_id(transaction.id), made.address.lower()]

@@ -27,6 +27,8 @@ class Deposit(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     the output's number on Bitcoin) because a block-wide log index changes with the block.
     `amount_raw` is in the token's raw units. `units` (10⁻⁸) is what to credit, set once it is
     confirmed: earlier dust of the same owner may make it more than this transfer alone is worth.
+    `sender` is "" where the chain has no single one; `gas_used` and `fee_raw` (raw units of the
+    chain's own coin) are what its sender paid.
     """
 
     id: int
@@ -43,6 +45,9 @@ class Deposit(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     state: DepositState
     confirmations: int = 0
     units: int = 0
+    sender: str = ""
+    gas_used: int = 0
+    fee_raw: int = 0
 
     @property
     def key(self) -> str:
@@ -68,11 +73,21 @@ OPEN_WITHDRAWALS: Final = (
 )
 
 
+class WithdrawalKind(StrEnum):
+    """What a withdrawal is for."""
+
+    PAYOUT = "payout"  # a customer's, to the outside
+    SWEEP = "sweep"  # from a deposit address into the hot wallet
+    GAS = "gas"  # from the hot wallet to a deposit address, for the fee of a sweep
+
+
 class Withdrawal(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """One payment out of the hot wallet. `id` is the caller's and the idempotency key.
+    """One payment out of a wallet of ours. `id` is the caller's and the idempotency key.
 
     `tx_hash` is the newest of its transactions, or the one that was included; `fee_raw` what it
-    cost in raw units of the chain's own coin once that is known.
+    cost in raw units of the chain's own coin once that is known. `source` is the address it
+    leaves from, "" the hot wallet's, and `source_key` names the key of another. Of the own coin a
+    sweep takes `amount_raw` with the fee in it; `token` "" is an own coin that is none of ours.
     """
 
     id: str
@@ -86,6 +101,10 @@ class Withdrawal(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     block: int = 0
     fee_raw: int = 0
     created_us: int = 0
+    gas_used: int = 0
+    kind: WithdrawalKind = WithdrawalKind.PAYOUT
+    source: str = ""
+    source_key: str = ""
 
     @property
     def is_open(self) -> bool:

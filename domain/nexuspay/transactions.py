@@ -71,7 +71,8 @@ class Transaction(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     `amount` is of `token`; `kes` and `usd` are its values then, `rate` the KES and `usd_rate`
     the USD for one whole token then. `owner` is False on the row of a transfer's recipient.
     `balance` is the person's balance of the token on the chain afterwards, None where no journal
-    of its own says so.
+    of its own says so. `gas_used` and `gas_fee` (units of the chain's own coin, rounded up) are
+    what its transaction cost whoever sent it; 0 where the ledger alone moved the tokens.
     """
 
     id: str
@@ -103,6 +104,8 @@ class Transaction(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     retries: int = 0
     last_retry_us: int = 0
     payment_id: int = 0
+    gas_used: int = 0
+    gas_fee: int = 0
 
     @property
     def is_mpesa(self) -> bool:

@@ -80,8 +80,8 @@ def detail(
         values=_values(transaction, current),
         blockchain=wire.BlockchainDetail(
             block_number=transaction.block or None,
-            gas_used=0 if completed else None,
-            gas_fee=number(0) if completed else None,
+            gas_used=transaction.gas_used if completed else None,
+            gas_fee=number(transaction.gas_fee) if completed else None,
             **_place(transaction),
         ),
         portfolio=_portfolio(transaction, category),

@@ -7,10 +7,11 @@ our users, and the server learns none of their addresses. A block's hash is comp
 from collections.abc import Sequence
 from typing import Final
 
-from actors.chain_rail import Block, ChainUnavailable, Incoming, Tip
+from actors.chain_rail import Block, ChainUnavailable, Incoming, Outcome, Tip
 from domain.chains.addresses import bitcoin_address
 from providers.bitcoin.client import EsploraApi
 from providers.bitcoin.tx import Malformed, parsed_block
+from providers.bitcoin.wire import Transaction
 
 _AT_ONCE: Final = 10
 
@@ -31,9 +32,10 @@ class BitcoinBlocks:
     async def hash_at(self, number: int) -> str | None:
         return await self._api.text(f"/block-height/{number}")
 
-    async def succeeded(self, tx_hash: str) -> bool:
+    async def outcome(self, tx_hash: str) -> Outcome:
         """What is in a block has been done."""
-        return True
+        known = await self._api.json(f"/tx/{tx_hash}", Transaction)
+        return Outcome(True, fee_raw=known.fee if known is not None else 0)
 
     async def blocks(self, first: int, last: int) -> Sequence[Block]:
         read: list[Block] = []

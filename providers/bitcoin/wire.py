@@ -13,6 +13,7 @@ class Transaction(msgspec.Struct, frozen=True):
     """Asked for whole: `/tx/…/status` does not tell an unknown transaction from a waiting one."""
 
     txid: str
+    fee: int = 0
     status: Status = Status()
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from actors.chain_rail import Block, ChainUnavailable, Incoming, Tip
+from actors.chain_rail import Block, ChainUnavailable, Incoming, Outcome, Tip
 from domain.chains.addresses import canonical
 from domain.chains.table import Chain
 from domain.chains.tokens import Token, TokenTable
@@ -59,11 +59,11 @@ class EvmBlocks:
         header = await self._one("eth_getBlockByNumber", [hex(number), False], Header)
         return None if header is None else str(header.hash)
 
-    async def succeeded(self, tx_hash: str) -> bool:
+    async def outcome(self, tx_hash: str) -> Outcome:
         receipt = await self._one("eth_getTransactionReceipt", [tx_hash], Receipt)
         if receipt is None:
             raise ChainUnavailable("no receipt of a transaction in a block")
-        return number(receipt.status) == 1
+        return Outcome(number(receipt.status) == 1, number(receipt.gas_used), receipt.fee_raw)
 
     async def blocks(self, first: int, last: int) -> Sequence[Block]:
         full = self._native is not None
@@ -128,7 +128,8 @@ class EvmBlocks:
             to = canonical(self._chain.key, tx.to.lower()) if value and tx.to else None
             if to is not None:
                 symbol = self._native.symbol
-                found.append(Incoming(tx.hash, symbol, 0, to, value, proven=False))
+                sender = canonical(self._chain.key, tx.sender.lower()) or ""
+                found.append(Incoming(tx.hash, symbol, 0, to, value, proven=False, sender=sender))
         return found
 
     def _token_transfers(self, logs: list[Log]) -> list[Incoming]:
@@ -142,7 +143,9 @@ class EvmBlocks:
             ordinal = ordinals[place] = ordinals.get(place, -1) + 1
             to, amount = address_of_topic(log.topics[2]), number(log.data[:66])
             if to is not None and amount:
-                found.append(Incoming(log.transaction_hash, token.symbol, ordinal, to, amount))
+                sender = address_of_topic(log.topics[1]) or ""
+                tx_hash = log.transaction_hash
+                found.append(Incoming(tx_hash, token.symbol, ordinal, to, amount, sender=sender))
         return found
 
     def _token(self, contract: str) -> Token | None:

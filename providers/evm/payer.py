@@ -220,11 +220,11 @@ def _is_revert(error: RpcError) -> bool:
 
 def _seen(receipt: Receipt, head: int) -> Included:
     block = number(receipt.block_number)
-    fee = number(receipt.gas_used) * number(receipt.effective_gas_price)
     return Included(
         tx_hash=receipt.transaction_hash,
         block=block,
         confirmations=max(head - block + 1, 0),
         succeeded=number(receipt.status) == 1,
-        fee_raw=fee + (number(receipt.l1_fee) if receipt.l1_fee else 0),
+        fee_raw=receipt.fee_raw,
+        gas_used=number(receipt.gas_used),
     )

@@ -54,6 +54,7 @@ class Transaction(_Camel, frozen=True, gc=False):
     hash: str
     value: str
     to: str | None = None
+    sender: str = msgspec.field(name="from", default="")
 
 
 class FullBlock(_Camel, frozen=True, gc=False):
@@ -85,6 +86,12 @@ class Receipt(_Camel, frozen=True, gc=False):
     status: str = "0x1"
     effective_gas_price: str = "0x0"
     l1_fee: str | None = None
+
+    @property
+    def fee_raw(self) -> int:
+        """What its sender paid, in wei. Raises ChainUnavailable."""
+        fee = number(self.gas_used) * number(self.effective_gas_price)
+        return fee + (number(self.l1_fee) if self.l1_fee else 0)
 
 
 class FeeHistory(_Camel, frozen=True, gc=False):

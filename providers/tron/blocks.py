@@ -9,7 +9,7 @@ from typing import Final
 
 import msgspec
 
-from actors.chain_rail import Block, ChainUnavailable, Incoming, Tip
+from actors.chain_rail import Block, ChainUnavailable, Incoming, Outcome, Tip
 from domain.chains.addresses import tron_address, tron_payload
 from domain.chains.tokens import TokenTable
 from providers.evm.codec import TRANSFER_TOPIC
@@ -42,12 +42,12 @@ class TronBlocks:
     async def hash_at(self, number: int) -> str | None:
         return (await self._block(number)).block_id or None
 
-    async def succeeded(self, tx_hash: str) -> bool:
+    async def outcome(self, tx_hash: str) -> Outcome:
         path = "/wallet/gettransactioninfobyid"
         info = await self._api.ask(path, {"value": tx_hash}, wire.Info)
         if not info.id:
             raise ChainUnavailable("nothing known of a transaction in a block")
-        return info.succeeded
+        return Outcome(info.succeeded, info.receipt.energy_usage_total, info.fee)
 
     async def blocks(self, first: int, last: int) -> Sequence[Block]:
         read: list[Block] = []
@@ -82,7 +82,8 @@ class TronBlocks:
             value = _decoded(contract.parameter.value)
             to = _spelled(value.to_address[2:])
             if to is not None and value.amount > 0:
-                found.append(Incoming(tx.tx_id, "TRX", 0, to, value.amount))
+                sender = _spelled(value.owner_address[2:]) or ""
+                found.append(Incoming(tx.tx_id, "TRX", 0, to, value.amount, sender=sender))
         return found
 
     def _token_transfers(self, infos: list[wire.Info]) -> list[Incoming]:
@@ -96,7 +97,10 @@ class TronBlocks:
                 ordinal = ordinals[token.symbol] = ordinals.get(token.symbol, -1) + 1
                 to, amount = _spelled(log.topics[2][24:]), _amount(log.data)
                 if to is not None and amount:
-                    found.append(Incoming(info.id, token.symbol, ordinal, to, amount))
+                    sender = _spelled(log.topics[1][24:]) or ""
+                    found.append(
+                        Incoming(info.id, token.symbol, ordinal, to, amount, sender=sender)
+                    )
         return found
 
 

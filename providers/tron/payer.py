@@ -138,7 +138,8 @@ class TronPayer:
         final = await self._api.ask("/walletsolidity/gettransactioninfobyid", body, wire.Info)
         if final.id:
             depth = max(solid.number - final.block_number + 1, 1)
-            return Included(final.id, final.block_number, depth, final.succeeded, final.fee)
+            energy = final.receipt.energy_usage_total
+            return Included(final.id, final.block_number, depth, final.succeeded, final.fee, energy)
         for path in ("/wallet/gettransactionbyid", "/wallet/gettransactionfrompending"):
             if (await self._api.ask(path, body, wire.Transaction)).tx_id:
                 return Waiting()

@@ -60,6 +60,7 @@ class Log(msgspec.Struct, frozen=True):
 
 class Resources(msgspec.Struct, frozen=True):
     result: str = ""
+    energy_usage_total: int = 0
 
 
 class Info(msgspec.Struct, frozen=True):

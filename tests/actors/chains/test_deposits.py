@@ -6,6 +6,9 @@ from pathlib import Path
 import pytest
 
 from actors.identity_store import StoreUnavailable
+from domain.chains.addresses import evm_address, tron_address
+from domain.chains.table import Family
+from providers.sandbox.chains.executed import OUTSIDER_ACCOUNT
 from storage.pool import Pool
 from tests.actors.chains.house import ALICE, BOB, House, opened
 
@@ -37,6 +40,26 @@ async def test_a_deposit_is_credited_once_after_the_stated_confirmations(
         assert house.facts.credited == [(ALICE, token, 10_050_000_000)]
         assert house.facts.states().count("confirmed") == 1
         assert house.facts.deposits[-1].tx_hash == tx_hash
+
+
+@pytest.mark.parametrize(("chain", "token"), CASES)
+async def test_a_deposit_says_who_sent_it_and_what_that_cost(
+    pool: Pool, chain: str, token: str
+) -> None:
+    """NXPY-602, NXPY-603: gas and fee are the receipt's. Bitcoin has no single sender."""
+    async with opened(pool, chain) as house:
+        await deposited(house, chain, token)
+        await house.settle(chain, 10)
+        deposit = house.facts.deposits[-1]
+        family = house.chain(chain).family
+        sender = {Family.EVM: evm_address, Family.TRON: tron_address}.get(family, lambda _: "")
+        assert deposit.sender == sender(OUTSIDER_ACCOUNT)
+        if family is Family.EVM:
+            paid = 21_000 if token == house.chain(chain).native else deposit.gas_used
+            assert deposit.gas_used == paid > 0
+            assert deposit.fee_raw == deposit.gas_used * 101_000_000
+        elif token != "TRX":  # a transfer of TRX costs bandwidth, which is free here
+            assert deposit.fee_raw > 0
 
 
 @pytest.mark.parametrize(("chain", "token"), CHAINS)
