@@ -21,7 +21,8 @@ class EventStore(Protocol):
         ...
 
     async def newest(self, feed: str) -> int:
-        """Offset of the last event of `feed`, 0 when there is none."""
+        """Offset after which nothing of `feed` has happened yet: of its last event, or the one up
+        to which events may have been purged."""
         ...
 
     async def forgotten(self) -> int:

@@ -18,6 +18,7 @@ from actors.chains import ChainRail, ChainRailParts
 from actors.clock import Clock
 from actors.feed import Feeds
 from actors.funding import Fundings
+from actors.housekeeping import Housekeeping
 from actors.idempotency import Idempotency
 from actors.identity_store import StoreUnavailable
 from actors.incoming import Incoming
@@ -119,12 +120,14 @@ async def running_core(
     books.payments = payments
     incoming = Incoming(PostgresIncoming(pool), accounts, ledger, payments, clock)
     callbacks = _intake(pool, payments, incoming, clock)
+    events, outcomes = PostgresEvents(pool), PostgresIdempotency(pool)
+    housekeeping = Housekeeping((events.purge, outcomes.purge), clock, _UNAVAILABLE)
     async with AsyncExitStack() as stack:
-        events = stack.enter_context(wallet_log(options))
-        funding = fundings(options, pool, people, ledger, messenger, clock, events)
+        steps = stack.enter_context(wallet_log(options))
+        funding = fundings(options, pool, people, ledger, messenger, clock, steps)
         # What works with the ledger has ended before the ledger does.
         for tier in (
-            (journal, directory, messenger, people, sockets),
+            (journal, directory, messenger, people, sockets, housekeeping),
             (payments, callbacks, funding),
             (rail,),
         ):
@@ -136,11 +139,11 @@ async def running_core(
             clock=clock,
             pool=pool,
             feeds=feeds,
-            events=PostgresEvents(pool),
+            events=events,
             accounts=accounts,
             ledger=ledger,
             reads=PostgresLedgerReads(pool),
-            idempotency=Idempotency(PostgresIdempotency(pool), clock, journal.keys),
+            idempotency=Idempotency(outcomes, clock, journal.keys),
             messenger=messenger,
             people=people,
             rates=rates,

@@ -7,13 +7,18 @@ from domain.events import Fact, decode
 from storage.pool import Pool
 
 _SINCE: Final = "SELECT id, body FROM events WHERE feed = %s AND id > %s ORDER BY id LIMIT %s"
-_NEWEST: Final = "SELECT COALESCE(max(id), 0) FROM events WHERE feed = %s"
+# Who has seen everything up to the horizon has missed nothing that is kept.
+_NEWEST: Final = """
+SELECT greatest((SELECT max(id) FROM events WHERE feed = %s), forgotten) FROM event_horizon
+"""
 _FORGOTTEN: Final = "SELECT forgotten FROM event_horizon"
 _PURGE: Final = """
 WITH old AS (
-    DELETE FROM events WHERE recorded_us < %s RETURNING id
+    DELETE FROM events WHERE (feed, id) IN (
+        SELECT feed, id FROM events WHERE recorded_us < %s LIMIT 10000)
+    RETURNING id
 ), horizon AS (
-    UPDATE event_horizon SET forgotten = (SELECT max(id) FROM old)
+    UPDATE event_horizon SET forgotten = greatest(forgotten, (SELECT max(id) FROM old))
     WHERE EXISTS (SELECT FROM old)
 )
 SELECT count(*) FROM old
@@ -39,6 +44,6 @@ class PostgresEvents:
         return int(row[0]) if row else 0
 
     async def purge(self, before_us: int) -> int:
-        """Forget events recorded before `before_us`; how many went."""
+        """Forget up to 10,000 events recorded before `before_us`; how many went."""
         row = await self._pool.fetch_one(_PURGE, [before_us])
         return int(row[0]) if row else 0
