@@ -32,7 +32,7 @@ from assembly.seed import seed
 from assembly.simulators import Simulators, simulators
 from assembly.surfaces import surfaces
 from assembly.trading import Trading, running_trading
-from protocols.cashier.register import Sessions
+from protocols.expiry import Expiries
 from protocols.listener import Server, serve
 from protocols.mpesa.sockets import OpenSockets
 from protocols.sandbox.routes import sandbox_routes
@@ -151,7 +151,7 @@ async def _listen(
     postgres: Postgres | None,
     nursery: trio.Nursery,
 ) -> Server:
-    sessions = Sessions(core.clock)
+    sessions = Expiries(core.clock)
     sockets = OpenSockets(core.clock)
     nursery.start_soon(sessions.run)
     nursery.start_soon(sockets.run)

@@ -14,9 +14,9 @@ from assembly.nexuspay import nexuspay
 from assembly.options import Options, listed
 from assembly.trading import Trading
 from domain.money import UNITS_PER_WHOLE
-from protocols.cashier.register import Sessions
 from protocols.cashier.service import Cashier, Settings
 from protocols.cashier.surface import cashier_surface
+from protocols.expiry import Expiries
 from protocols.mpesa.sockets import OpenSockets
 from protocols.ops.kill_switch import kill_switch_route
 from protocols.ops.reconcile import reconcile_route
@@ -34,7 +34,7 @@ def surfaces(
     options: Options,
     core: Core,
     trading: Trading,
-    sessions: Sessions,
+    sessions: Expiries,
     sockets: OpenSockets,
     reconciler: Reconciler,
 ) -> list[Surface]:
@@ -56,7 +56,7 @@ def _operators(options: Options, core: Core, trading: Trading, reconciler: Recon
     return replace(surface, routes=(*surface.routes, reconcile_route(reconciler), switch))
 
 
-def _cashier(options: Options, core: Core, sessions: Sessions) -> Surface:
+def _cashier(options: Options, core: Core, sessions: Expiries) -> Surface:
     cashier = Cashier(
         clock=core.clock,
         people=core.people,

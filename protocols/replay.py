@@ -33,6 +33,18 @@ class Replay:
     """Listens to `feed` for one socket or stream. `resume_from` is the offset the client has
     seen, None for a client that knows nothing of offsets: it only hears what comes from now on."""
 
+    __slots__ = (
+        "_connection",
+        "_feed",
+        "_feeds",
+        "_live",
+        "_missed",
+        "_resume_from",
+        "_seen",
+        "_send",
+        "_store",
+    )
+
     def __init__(
         self,
         feed: str,
@@ -59,6 +71,11 @@ class Replay:
     def stop(self) -> None:
         """Listen no more; stopping twice is harmless."""
         self._feeds.leave(self._feed, self._on_event)
+
+    async def newest(self) -> int | None:
+        """Where the feed stands, for a greeting; None for a client that knows nothing of offsets.
+        Raises what storage raises."""
+        return None if self._resume_from is None else await self._store.newest(self._feed)
 
     async def catch_up(self, reload: Callable[[int], None]) -> None:
         """Replay what was missed; `reload(offset)` says that some of it is not kept any more.

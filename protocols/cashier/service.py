@@ -20,7 +20,7 @@ from domain.money import units_of
 from domain.partners import Partners
 from protocols.cashier.errors import Problem, Refused
 from protocols.cashier.interfaces import Chains, Rates
-from protocols.cashier.register import Sessions
+from protocols.expiry import Expiries
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,7 +66,7 @@ class Cashier:
     idempotency: Idempotency
     feeds: Feeds
     events: EventStore
-    sessions: Sessions
+    sessions: Expiries
     unavailable: tuple[type[Exception], ...]
     chains: Chains | None = None
     settings: Settings = Settings()

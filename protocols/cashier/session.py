@@ -5,6 +5,7 @@ requests (CASH-C03); events are sent in between. Nothing here waits for the sock
 """
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Final, Literal
 
 import structlog
@@ -23,16 +24,16 @@ from protocols.cashier.errors import Problem, Refused, unknown_type
 from protocols.cashier.keyed import fingerprint, key_of, once
 from protocols.cashier.service import Cashier
 from protocols.cashier.wire.base import Envelope, Failure, Reply, Success, Wire
+from protocols.replay import Replay
 
 log = structlog.get_logger(__name__)
 
 EXPIRED: Final = 4401  # close code of a token that has expired or was revoked (X-C26)
-_PAGE: Final = 100  # events replayed before the socket must have taken them
-_DRAIN_POLL: Final = 0.005  # seconds between looks at a socket that is taking a replay
+_RELOAD: Final = "events after this offset are not kept"
 
 
 class Session:
-    """Implements actors.connection.Session for one person's socket.
+    """Implements actors.connection.Session and protocols.expiry.Expiring for one person's socket.
 
     `resume_from`: the offset the client has seen, None for a client that knows nothing of
     offsets. It is closed when its token expires or is revoked.
@@ -46,14 +47,16 @@ class Session:
         self._who = who
         self._user_id = who.user_id
         self._unwatch: Callable[[], None] = _nothing
-        self._resume_from = resume_from
-        self._seen = resume_from or 0  # offset of the last event replayed
-        self._feed = person(who.user_id)
+        self._replay = Replay(
+            person(who.user_id),
+            cashier.feeds,
+            cashier.events,
+            connection,
+            self._send_event,
+            resume_from,
+        )
         self._bucket = _Bucket(cashier.settings.messages_per_second)
-        self._live = False  # whether events are sent as they come
-        self._missed = False  # whether one came while earlier ones were being replayed
         self._has_wallet = False
-        self.expires_at_us = who.expires_at_us
 
     def end(self) -> None:
         """The token has expired or was revoked."""
@@ -61,23 +64,22 @@ class Session:
 
     async def opened(self) -> None:
         """`connected` first, then what a resuming client missed (CASH-005, X-C28)."""
-        self._cashier.sessions.add(self)
-        self._unwatch = self._cashier.people.on_revoked(self._who, self.end)
-        self._cashier.feeds.listen(self._feed, self._on_event)
+        cashier = self._cashier
+        cashier.sessions.add(self, self._who.expires_at_us)
+        self._unwatch = cashier.people.on_revoked(self._who, self.end)
+        self._replay.start()
         try:
-            if self._resume_from is None:
-                self._live = True
-                self._greet(None)
-            else:
-                await self._resume()
+            self._greet(await self._replay.newest())
+            await self._replay.catch_up(self._reload)
+        except cashier.unavailable:
+            self._connection.close(CloseCode.TRY_AGAIN_LATER, "storage is unavailable")
+            return
+        with suppress(*cashier.unavailable):  # the first request tries again
             await self._open_wallet()
-        except self._cashier.unavailable:
-            if not self._live:
-                self._connection.close(CloseCode.TRY_AGAIN_LATER, "storage is unavailable")
 
     async def text(self, data: bytes) -> None:
         """Answer one request."""
-        if self._cashier.clock.now_us() >= self.expires_at_us:
+        if self._cashier.clock.now_us() >= self._who.expires_at_us:
             self.end()
             return
         envelope = codec.decode_envelope(data)
@@ -95,7 +97,7 @@ class Session:
     def closed(self) -> None:
         """Forget the socket."""
         self._unwatch()
-        self._cashier.feeds.leave(self._feed, self._on_event)
+        self._replay.stop()
         self._cashier.sessions.discard(self)
 
     # Requests
@@ -155,44 +157,14 @@ class Session:
         now_s = self._cashier.clock.now_s()
         self._connection.send_text(events.connected(self._user_id, now_s, offset))
 
-    def _on_event(self, offset: int, fact: Fact) -> None:
-        if self._live:
-            self._send_event(offset, fact)
-        else:
-            self._missed = True
-
-    def _send_event(self, offset: int, fact: Fact) -> None:
-        shown = None if self._resume_from is None else offset
-        frame = events.frame(fact, self._cashier.clock.now_s(), shown)
+    def _send_event(self, fact: Fact, offset: int | None) -> None:
+        frame = events.frame(fact, self._cashier.clock.now_s(), offset)
         if frame is not None:
             self._connection.send_text(frame)
 
-    async def _resume(self) -> None:
-        """Greet, then replay everything after the client's offset; live from then on."""
-        store = self._cashier.events
-        newest = await store.newest(self._feed)
-        self._greet(newest)
-        if self._seen < await store.forgotten() or self._seen > newest:
-            reason = "events after this offset are not kept"
-            now_s = self._cashier.clock.now_s()
-            self._connection.send_text(events.reload_required(reason, now_s, newest))
-            self._seen = newest
-        while self._connection.is_open:
-            self._missed = False
-            page = await store.since(self._feed, self._seen, _PAGE)
-            for offset, fact in page:
-                self._send_event(offset, fact)
-                self._seen = offset
-            if len(page) < _PAGE and not self._missed:
-                self._live = True
-                return
-            await self._taken()
-
-    async def _taken(self) -> None:
-        """Return once the socket has taken what was sent; a stalled one is closed meanwhile."""
-        await trio.lowlevel.checkpoint()
-        while self._connection.pending and self._connection.is_open:
-            await trio.sleep(_DRAIN_POLL)
+    def _reload(self, newest: int) -> None:
+        now_s = self._cashier.clock.now_s()
+        self._connection.send_text(events.reload_required(_RELOAD, now_s, newest))
 
 
 class _Bucket:

@@ -17,6 +17,7 @@ from protocols.cashier.wire.base import Failure, Reply
 from protocols.cashier.wire.requests import SocketQuery
 from protocols.described import About, Guard
 from protocols.http import JSON, Request, Response
+from protocols.replay import resume_offset
 from protocols.sockets import Admission, SocketLimits, SocketRoute, offered_subprotocols
 from protocols.web import ErrorKind, Surface
 
@@ -25,7 +26,6 @@ HOST: Final = "api.safarigari.com"
 _BEARER: Final = "bearer"
 # 54 s ping, 60 s read, 10 s write, 64 KiB a message (document, "Rate Limits & Timeouts").
 _LIMITS: Final = SocketLimits()
-_RELOAD: Final = -1  # an offset nobody has: the client is told to reload
 
 _ABOUT: Final = About(
     title="Cashier",
@@ -71,7 +71,7 @@ async def _admit(cashier: Cashier, request: Request, origins: tuple[str, ...]) -
         return _error(cashier.clock, HTTPStatus.SERVICE_UNAVAILABLE, Problem.UNAVAILABLE)
     if not isinstance(who, Authenticated):
         return _error(cashier.clock, HTTPStatus.UNAUTHORIZED, Problem.UNAUTHORIZED)
-    resume_from = _resume_from(request)
+    resume_from = resume_offset(request.query.get("resume_from"))
 
     def make_session(connection: Connection) -> Session:
         return Session(cashier, connection, who, resume_from)
@@ -103,14 +103,6 @@ def _offered_token(request: Request) -> str:
     if _BEARER not in offered:
         return ""
     return next(iter(offered[offered.index(_BEARER) + 1 :]), "")
-
-
-def _resume_from(request: Request) -> int | None:
-    """The offset a resuming client has seen; None for one that does not resume."""
-    text = request.query.get("resume_from")
-    if text is None:
-        return None
-    return int(text) if text.isascii() and text.isdigit() and len(text) <= 18 else _RELOAD
 
 
 def _render_error(clock: Clock, status: int, kind: ErrorKind, detail: str) -> Response:

@@ -29,9 +29,9 @@ from domain.ledger import (
 )
 from domain.money import units_of
 from domain.partners import Partner, Partners
-from protocols.cashier.register import Sessions
 from protocols.cashier.service import Cashier, Settings
 from protocols.cashier.session import Session
+from protocols.expiry import Expiries
 from tests.actors.users.house import House as Identity
 from tests.actors.users.house import living
 from tests.protocols.cashier.books import START_US, Books, Ink, Market, StorageAway
@@ -129,7 +129,7 @@ class House:
             idempotency=Idempotency(books, clock),
             feeds=feeds,
             events=books,
-            sessions=Sessions(clock),
+            sessions=Expiries(clock),
             unavailable=(StorageAway,),
             settings=Settings(messages_per_second=1_000_000),
         )

@@ -31,9 +31,9 @@ from domain.ledger import (
     wallet,
 )
 from domain.money import units_of
-from protocols.cashier.register import Sessions
 from protocols.cashier.service import Cashier
 from protocols.cashier.session import Session
+from protocols.expiry import Expiries
 from storage import audit as audit_storage
 from storage.accounts import PostgresAccounts
 from storage.codes import Codes
@@ -115,7 +115,7 @@ async def serving(dsn: str, pool: Pool) -> AsyncIterator[Server]:
         idempotency=Idempotency(PostgresIdempotency(pool), clock),
         feeds=feeds,
         events=PostgresEvents(pool),
-        sessions=Sessions(clock),
+        sessions=Expiries(clock),
         unavailable=(Unavailable,),
     )
     async with trio.open_nursery() as nursery:
