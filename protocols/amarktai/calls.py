@@ -7,43 +7,15 @@ import msgspec
 from msgspec import Raw
 
 from actors.idempotency import Repeat
-from actors.people import Authenticated
-from domain.identity import Profile
 from domain.ledger import Refusal, Ticket
 from protocols.amarktai.codec import encode
 from protocols.amarktai.errors import PASSING, Problem, Refused, invalid, of_refusal
 from protocols.amarktai.service import Amarktai
 from protocols.http import JSON, Request, Response
+from protocols.keyed import BadKey, Call, key_of, replayed
 from protocols.web import Handler
 
-HEADER: Final = "idempotency-key"
-LONGEST_KEY: Final = 255
 _NUL: Final = b"\\u0000"  # PostgreSQL's text cannot hold it, so no request may
-
-
-class Call:
-    """Who calls, and the ticket of the idempotency key, if one came.
-
-    A handler that had its outcome committed with its journal sets `journaled`.
-    """
-
-    __slots__ = ("journaled", "request", "ticket", "who")
-
-    def __init__(self, request: Request, ticket: Ticket | None = None) -> None:
-        self.request = request
-        self.who: Authenticated = request.principal
-        self.ticket = ticket
-        self.journaled = False
-
-    @property
-    def user_id(self) -> int:
-        """The caller."""
-        return self.who.user_id
-
-    @property
-    def profile(self) -> Profile:
-        """The caller, as committed when the request came."""
-        return self.who.profile
 
 
 class _Saved(msgspec.Struct, frozen=True):
@@ -99,12 +71,13 @@ def once(amarktai: Amarktai, name: str, operation: Operation) -> Callable[..., A
     """
 
     async def handler(request: Request, *body: Any) -> Response:
-        key = request.headers.get(HEADER)
+        try:
+            key = key_of(request)
+        except BadKey as error:
+            raise invalid(str(error)) from error
         call = Call(request)
         if key is None:
             return await operation(call, *body)
-        if not key or len(key) > LONGEST_KEY or not key.isascii() or not key.isprintable():
-            raise invalid("Idempotency-Key must have 1 to 255 printable ASCII characters")
         made: list[Response] = []
 
         async def carry_out(ticket: Ticket) -> tuple[bytes, bool]:
@@ -127,7 +100,6 @@ def once(amarktai: Amarktai, name: str, operation: Operation) -> Callable[..., A
         if not isinstance(outcome, Repeat):
             return made[0]
         saved = _load(outcome)
-        replayed = Response(saved.status, bytes(saved.body), JSON)
-        return replayed.with_headers(("Idempotent-Replayed", "true"))
+        return replayed(Response(saved.status, bytes(saved.body), JSON))
 
     return handler

@@ -6,10 +6,7 @@ from typing import Any
 import msgspec
 from msgspec import Raw
 
-from actors.people import Authenticated
-from domain.identity import Profile
-from domain.ledger import Ticket
-from protocols.http import JSON, Request, Response
+from protocols.http import JSON, Response
 from protocols.nexuspay.codec import encode
 
 Render = Callable[[Any], Any]
@@ -24,31 +21,6 @@ class Saved(msgspec.Struct, frozen=True):
 
 
 _load = msgspec.json.Decoder(Saved).decode
-
-
-class Call:
-    """Who calls, and the ticket of the idempotency key, if one came.
-
-    A handler that had its outcome committed with its journal sets `journaled`.
-    """
-
-    __slots__ = ("journaled", "request", "ticket", "who")
-
-    def __init__(self, request: Request, ticket: Ticket | None = None) -> None:
-        self.request = request
-        self.who: Authenticated = request.principal
-        self.ticket = ticket
-        self.journaled = False
-
-    @property
-    def user_id(self) -> int:
-        """The caller."""
-        return self.who.user_id
-
-    @property
-    def profile(self) -> Profile:
-        """The caller, as committed when the request came."""
-        return self.who.profile
 
 
 def respond(value: Any, status: int = 200) -> Response:

@@ -6,14 +6,13 @@ from typing import Any, Final
 from actors.idempotency import Repeat
 from domain.ledger import Refusal, Ticket
 from protocols.http import JSON, Request, Response
-from protocols.nexuspay.calls import Call, Saved, load, save
+from protocols.keyed import BadKey, Call, key_of, replayed
+from protocols.nexuspay.calls import Saved, load, save
 from protocols.nexuspay.codec import encode
 from protocols.nexuspay.errors import PASSING, Refused, invalid, of_refusal
 from protocols.nexuspay.service import NexusPay
 from protocols.web import Handler
 
-HEADER: Final = "idempotency-key"
-LONGEST_KEY: Final = 255
 _NUL: Final = b"\\u0000"
 
 Operation = Callable[..., Awaitable[Response]]
@@ -46,11 +45,12 @@ def once(
     """
 
     async def handler(request: Request, *body: Any) -> Response:
-        key = request.headers.get(HEADER)
+        try:
+            key = key_of(request)
+        except BadKey as error:
+            raise invalid(str(error)) from error
         if key is None:
             return await operation(Call(request), *body)
-        if not key or len(key) > LONGEST_KEY or not key.isascii() or not key.isprintable():
-            raise invalid("Idempotency-Key must have 1 to 255 printable ASCII characters")
         fingerprint = b"nexuspay %s\n%s" % (name.encode(), encode(body))
         return await _once(nexus, Call(request), key, fingerprint, body, operation, replay)
 
@@ -88,7 +88,7 @@ async def _once(
         response = await _again(call, load(outcome), replay)
     except Refused as refused:
         response = refused.response(nexus.clock)
-    return response.with_headers(("Idempotent-Replayed", "true"))
+    return replayed(response)
 
 
 async def _again(call: Call, saved: Saved, replay: Replay | None) -> Response:

@@ -1,18 +1,15 @@
 """Requests with an Idempotency-Key: carried out once, answered alike ever after (X-C29)."""
 
 from collections.abc import Awaitable, Callable
-from typing import Any, Final
+from typing import Any
 
 from actors.idempotency import Repeat
 from domain.ledger import Refusal, Ticket
 from protocols.http import JSON, Request, Response
+from protocols.keyed import BadKey, key_of, replayed
 from protocols.wallet.codec import Answer, encode, load, save
 from protocols.wallet.errors import RETRY_AFTER_S, Problem, of_key, refused
 from protocols.wallet.service import Wallet
-
-HEADER: Final = "idempotency-key"
-LONGEST_KEY: Final = 255
-_REPLAYED: Final = (("Idempotent-Replayed", "true"),)
 
 Operation = Callable[[Ticket | None], Awaitable[Answer]]
 
@@ -23,11 +20,12 @@ async def once(wallet: Wallet, request: Request, name: str, body: Any, do: Opera
     `name` and `body` tell one request from another, so that the two verify paths are one. `do`
     gets the ticket for what it records. What says "not now" is not remembered.
     """
-    key = request.headers.get(HEADER)
+    try:
+        key = key_of(request)
+    except BadKey:
+        return refused(Problem.BAD_KEY)
     if key is None:
         return respond(await do(None))
-    if not key or len(key) > LONGEST_KEY or not key.isascii():
-        return refused(Problem.BAD_KEY)
 
     async def operation(ticket: Ticket) -> tuple[bytes, bool]:
         made = await do(ticket)
@@ -42,7 +40,7 @@ async def once(wallet: Wallet, request: Request, name: str, body: Any, do: Opera
     if isinstance(outcome, Refusal):
         return refused(of_key(outcome))
     response = respond(load(outcome))
-    return response.with_headers(*_REPLAYED) if isinstance(outcome, Repeat) else response
+    return replayed(response) if isinstance(outcome, Repeat) else response
 
 
 def respond(made: Answer) -> Response:

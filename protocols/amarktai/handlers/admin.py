@@ -5,7 +5,6 @@ from typing import Final
 from actors.audit import AuditEntry
 from actors.identity_store import UserOrder
 from domain.identity import Profile
-from protocols.amarktai.calls import Call
 from protocols.amarktai.checks import whole_in
 from protocols.amarktai.codec import iso
 from protocols.amarktai.handlers.bots import granted
@@ -14,6 +13,7 @@ from protocols.amarktai.service import Amarktai
 from protocols.amarktai.wire import admin as wire
 from protocols.amarktai.wire import bots
 from protocols.amarktai.wire.bots import BotMoved
+from protocols.keyed import Call
 
 _USERS_MOST: Final = 10_000  # in one answer; `offset` shows the others
 _OFFSET_MOST: Final = 10**9

@@ -11,13 +11,14 @@ from domain.identity import Profile, passwords, totp
 from domain.identity import Refused as Denied
 from domain.identity.contact import normalise_email
 from domain.trading.records import SystemMode
-from protocols.amarktai.calls import Call, respond
+from protocols.amarktai.calls import respond
 from protocols.amarktai.checks import text_in
 from protocols.amarktai.errors import Problem, Refused, invalid, of_change, of_login
 from protocols.amarktai.service import CURRENCY, Amarktai
 from protocols.amarktai.wire import auth as wire
 from protocols.amarktai.wire.base import Done
 from protocols.http import Request, Response
+from protocols.keyed import Call
 
 _LONGEST_NAME: Final = 100  # AMKT-C45
 _QR_SCALE: Final = 5  # pixels of a module

@@ -6,13 +6,14 @@ from actors.bots import Denied
 from actors.bots import Reason as Why
 from domain.money import ASSETS
 from domain.trading.records import DEFAULT_SYMBOLS, BotSpec, BotStatus, RiskMode, TradingMode
-from protocols.amarktai.calls import Call, respond
+from protocols.amarktai.calls import respond
 from protocols.amarktai.checks import platform_in, positive, text_in, whole_in
 from protocols.amarktai.errors import Problem, Refused, invalid, not_found, refused
 from protocols.amarktai.render import bot_row, totals, trade_row
 from protocols.amarktai.service import Amarktai
 from protocols.amarktai.wire import bots as wire
 from protocols.http import Response
+from protocols.keyed import Call
 
 _LONGEST_NAME: Final = 100
 _LONGEST_STRATEGY: Final = 50

@@ -4,12 +4,12 @@ from typing import Final
 
 from actors.assistant import EXPIRES_S, Action
 from domain.assistant.intents import ActOnAll, ActOnBot, SetMode
-from protocols.amarktai.calls import Call
 from protocols.amarktai.checks import text_in, whole_in
 from protocols.amarktai.codec import iso
 from protocols.amarktai.service import Amarktai
 from protocols.amarktai.wire import chat as wire
 from protocols.amarktai.wire.base import Done
+from protocols.keyed import Call
 
 LONGEST_MESSAGE: Final = 4_000  # characters
 _LISTED: Final = 50  # messages by default (AMKT-171)

@@ -8,13 +8,13 @@ from actors.exchange_keys import Health
 from actors.exchanges import ExchangeError, Keys
 from domain.trading.platforms import PLATFORMS, Platform
 from domain.trading.records import BotStatus, SystemMode
-from protocols.amarktai.calls import Call
 from protocols.amarktai.checks import platform_in
 from protocols.amarktai.codec import iso, iso_or_none
 from protocols.amarktai.errors import Problem, Refused, invalid
 from protocols.amarktai.service import Amarktai
 from protocols.amarktai.wire import system as wire
 from protocols.http import Request
+from protocols.keyed import Call
 
 _LONGEST_KEY: Final = 512  # characters; the longest real one has 88
 _INVALID_KEYS: Final = "Invalid API credentials"

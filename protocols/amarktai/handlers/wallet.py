@@ -5,13 +5,14 @@ from typing import Final
 from actors.fund_transfers import PENDING, FundTransfer
 from domain.ledger import Recorded, Refusal
 from domain.money import ASSETS
-from protocols.amarktai.calls import Call, respond, save
+from protocols.amarktai.calls import respond, save
 from protocols.amarktai.checks import platform_in, positive
 from protocols.amarktai.codec import iso, number
 from protocols.amarktai.errors import Problem, Refused, invalid, of_refusal
 from protocols.amarktai.service import Amarktai
 from protocols.amarktai.wire import wallet as wire
 from protocols.http import Response
+from protocols.keyed import Call
 
 _RECORDED: Final = "Transfer recorded. Manual action required for real exchange transfer."
 _LISTED: Final = 500  # transfers, newest first

@@ -19,7 +19,8 @@ from domain.nexuspay.paging import Page
 from domain.nexuspay.transactions import Filters, Status, Transaction, Type
 from domain.nexuspay.treasury import personal
 from protocols.http import Request, Response
-from protocols.nexuspay.calls import Call, respond, save
+from protocols.keyed import Call
+from protocols.nexuspay.calls import respond, save
 from protocols.nexuspay.checks import carried, chain_in, page_in, pagination, token_amount
 from protocols.nexuspay.codec import cents, iso, iso_or_none, number
 from protocols.nexuspay.errors import Problem, Refused, invalid, of_code, of_refusal

@@ -15,7 +15,8 @@ from domain.nexuspay.transactions import Operation
 from domain.nexuspay.treasury import business as business_account
 from domain.nexuspay.treasury import personal
 from protocols.http import Request, Response
-from protocols.nexuspay.calls import Call, respond, save
+from protocols.keyed import Call
+from protocols.nexuspay.calls import respond, save
 from protocols.nexuspay.checks import available, carried, chain_in, token_amount
 from protocols.nexuspay.codec import iso, number
 from protocols.nexuspay.errors import Problem, Refused, invalid, of_code, of_refusal, of_sending

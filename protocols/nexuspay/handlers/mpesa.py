@@ -17,7 +17,8 @@ from domain.nexuspay.transactions import Operation, Status
 from domain.nexuspay.treasury import personal
 from domain.payments import Kind, Payment
 from protocols.http import Request, Response
-from protocols.nexuspay.calls import Call, respond, save, save_payment
+from protocols.keyed import Call
+from protocols.nexuspay.calls import respond, save, save_payment
 from protocols.nexuspay.checks import (
     available,
     carried,

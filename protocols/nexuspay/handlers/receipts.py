@@ -15,7 +15,8 @@ from domain.nexuspay.transactions import Status
 from domain.payments import TOKEN_COLLECTIONS, Payment, State
 from domain.settlement import expected_cash
 from protocols.http import Request, Response
-from protocols.nexuspay.calls import Call, respond
+from protocols.keyed import Call
+from protocols.nexuspay.calls import respond
 from protocols.nexuspay.checks import settled, shillings
 from protocols.nexuspay.codec import iso_ms, number
 from protocols.nexuspay.errors import Problem, Refused, invalid, of_refusal

@@ -16,7 +16,8 @@ from domain.nexuspay.transactions import TOLERANCE_PERCENT, Status, within_toler
 from domain.nexuspay.treasury import personal
 from domain.payments import Kind, Payment, State
 from protocols.http import Response
-from protocols.nexuspay.calls import Call, respond, save_payment
+from protocols.keyed import Call
+from protocols.nexuspay.calls import respond, save_payment
 from protocols.nexuspay.checks import (
     available,
     carried,

@@ -16,7 +16,8 @@ from domain.nexuspay.treasury import business as business_account
 from domain.nexuspay.treasury import personal
 from domain.payments import Payment
 from protocols.http import Request, Response
-from protocols.nexuspay.calls import Call, respond, save
+from protocols.keyed import Call
+from protocols.nexuspay.calls import respond, save
 from protocols.nexuspay.checks import carried, chain_in, page_in, pagination, token_amount
 from protocols.nexuspay.codec import iso, number
 from protocols.nexuspay.errors import Problem, Refused, invalid, of_refusal
