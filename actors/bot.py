@@ -18,6 +18,7 @@ from actors.bot_parts import (
     LOOK,
     BotParts,
     Delete,
+    Late,
     Look,
     Message,
     Pause,
@@ -89,6 +90,8 @@ class BotActor:
                 pass
             case Pulse(keys_changed):
                 await self._pulse(keys_changed)
+            case Late(order):
+                await self._orders.look_for(order)
             case Pause(by_admin):
                 answer = await self._pause(by_admin)
             case Resume(lift):

@@ -6,7 +6,7 @@ from typing import Final
 from actors.bot_money import CREATED, step_of
 from actors.bot_parts import BotParts
 from actors.bot_store import BotCreated, BotRow
-from actors.bots import Denied, Reason
+from actors.bots import Denied, Once, Reason
 from domain.events import BotCountChanged, Event, person
 from domain.ledger import Effects, Intent, Posting, Recorded, Refusal, SystemPurpose, system
 from domain.money import MAX_UNITS
@@ -36,7 +36,7 @@ class Opening:
         self._limits = limits
         self._doubtful: set[str] = set()  # ids whose journal may or may not have landed
 
-    async def open(self, user_id: int, spec: BotSpec) -> Bot | Denied:
+    async def open(self, user_id: int, spec: BotSpec, once: Once | None = None) -> Bot | Denied:
         """Fund and store the bot; the caller starts its actor."""
         symbol = spec.symbol or DEFAULT_SYMBOLS.get(spec.platform, "")
         denied = self._denied(user_id, spec, symbol)
@@ -64,7 +64,7 @@ class Opening:
             refusal = await self._provide(row)
             if refusal is not None:
                 return _denied_by(refusal)
-        return await self._fund(row)
+        return await self._fund(row, once)
 
     def doubtful(self) -> tuple[str, ...]:
         """Ids that may be bots: starting their actors finds out. Each is given once."""
@@ -108,12 +108,16 @@ class Opening:
         )
         return result if isinstance(result, Refusal) else None
 
-    async def _fund(self, row: BotRow) -> Bot | Denied:
+    async def _fund(self, row: BotRow, once: Once | None) -> Bot | Denied:
         board, user_id = self._parts.board, row.user_id
 
         def effects(_: Recorded) -> Effects:
             count = BotCountChanged(total_bots=len(board.of_user(user_id)) + 1)
-            return Effects(events=(Event(person(user_id), count),), changes=(BotCreated(row),))
+            return Effects(
+                events=(Event(person(user_id), count),),
+                changes=(BotCreated(row),),
+                outcome=once.outcome(row.shown()) if once is not None else b"",
+            )
 
         postings = [
             Posting(
@@ -128,6 +132,7 @@ class Opening:
                 ref=row.id,
                 description=f"Capital of bot {row.name}",
                 effects=effects,
+                ticket=once.ticket if once is not None else None,
             )
         )
         if result is Refusal.UNKNOWN:

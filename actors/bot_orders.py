@@ -6,6 +6,8 @@ its money set aside, before it is sent; until its outcome is known, nothing else
 
 from typing import Any, Final
 
+import structlog
+import trio
 from msgspec.structs import replace
 
 from actors.bot_money import ORDERED, TRADED, hold_for, trade_postings
@@ -22,6 +24,7 @@ from actors.brokers import (
     Verdict,
     Void,
 )
+from actors.clock import US
 from actors.exchanges import Keys
 from domain.events import BotUpdated, Fact, TradeExecuted
 from domain.ledger import Effects, Intent, Recorded
@@ -31,7 +34,20 @@ from domain.trading.fills import MARGIN_PPM, Fill
 from domain.trading.market import WHOLE, Move
 from domain.trading.records import AlertLevel, BotStatus, Trade, TradingMode
 
+log = structlog.get_logger(__name__)
+
 NO_KEYS: Final = "it has no valid API keys"
+UNSETTLED: Final = "the outcome of an order is not known yet"
+UNSETTLED_AFTER_S: Final = 60.0  # then its owner is told
+UNSEEN: Final = "unseen"  # how an order ended that its exchange had never seen
+_LOST: Final = "lost an order on its way to the exchange; it is looked for until tomorrow"
+_TWO_BOOKS: Final = (
+    "did not book an order that the exchange filled after all: compare what it holds there"
+)
+# How often an open order is asked for: quickly at first, then by its age.
+_SOONEST_S: Final = 0.25
+_LATEST_S: Final = 10.0
+_AGE_SHARE: Final = 20
 _UNITS: Final = 10**8
 
 
@@ -44,6 +60,7 @@ class BotOrders:
         self._keys: Keys | None = None
         self._refused: Keys | None = None  # by the exchange: not tried again
         self._told = ""  # why the last order came to nothing, as the owner was told
+        self._look_at = 0.0  # by Trio's clock
         self.order = order
         if order is not None:
             state.parts.board.ordering.add(state.row.id)
@@ -96,11 +113,61 @@ class BotOrders:
         await self._conclude(engine, order, await broker.place(order, price))
 
     async def look_after(self, *, cancel: bool) -> None:
-        """Ask what became of the open order."""
-        engine, order = await self._state.make_engine(), self.order
+        """Ask what became of the open order, not with every tick; its owner is told when that
+        takes long."""
+        state, order, now = self._state, self.order, trio.current_time()
+        if order is None or (now < self._look_at and not cancel):
+            return
+        age_s = max(state.parts.clock.now_us() - order.sent_us, 0) / US
+        self._look_at = now + min(max(age_s / _AGE_SHARE, _SOONEST_S), _LATEST_S)
+        engine = await state.make_engine()
         broker = await self.make_broker(engine) if engine is not None else None
-        if engine is not None and broker is not None and order is not None:
+        if engine is not None and broker is not None:
             await self._conclude(engine, order, await broker.look(order, cancel=cancel))
+        if self.order is None:
+            if state.row.note == UNSETTLED:
+                await state.change(state.row.status)
+        elif age_s >= UNSETTLED_AFTER_S:
+            await state.idle(UNSETTLED, AlertLevel.WARNING)
+
+    async def look_for(self, order: OpenOrder) -> None:
+        """One given up as never seen: when it came after all, it is ended and booked."""
+        state = self._state
+        engine = await state.make_engine()
+        broker = await self.make_broker(engine) if engine is not None else None
+        if engine is None or broker is None or self.order is not None:
+            return
+        match await broker.look(order, cancel=True):
+            case Filled(fill):
+                log.warning("late order", bot=state.row.id, order=order.client_order_id)
+                await self._book_late(engine, order, fill)
+            case Void(reason) if reason != NEVER_ARRIVED:
+                await self._end_late(order, "void", ())
+            case _:
+                pass
+
+    async def _book_late(self, engine: Engine, order: OpenOrder, fill: Fill) -> None:
+        """As any fill, but for the hold, which is long gone; what the bot can no longer pay for
+        or no longer has is left to its owner."""
+        short = fill.cost + fill.fee > engine.book.cash
+        if fill.move is Move.SELL:
+            short = fill.amount + fill.fee_base > engine.book.position
+        if short:
+            alert = self._state.alert(AlertLevel.ERROR, _TWO_BOOKS)
+            await self._end_late(order, "disputed", (alert,))
+        else:
+            await self._book(engine, order, fill)
+
+    async def _end_late(self, order: OpenOrder, result: str, facts: tuple[Fact, ...]) -> None:
+        ended = OrderEnded(order.client_order_id, result)
+        intent = Intent(
+            kind=ORDERED,
+            initiator=self._state.row.user_id,
+            ref=order.client_order_id,
+            description=f"late order {result}",
+            effects=lambda _: Effects(events=self._state.events(facts), changes=(ended,)),
+        )
+        await self._state.record(intent)  # not now: it is found again at the next look
 
     async def _announce(self, order: OpenOrder) -> OpenOrder | None:
         """Journal the intent and set its money aside; None when it is not to be sent."""
@@ -154,7 +221,7 @@ class BotOrders:
         intent = Intent(
             kind=TRADED,
             postings=trade_postings(row, fill),
-            close=hold_for(row, order) if order.hold_id else None,
+            close=hold_for(row, order) if order is self.order else None,
             initiator=row.user_id,
             ref=order.client_order_id if order.hold_id else row.id,
             description=f"{fill.move.value} {row.symbol}: {fill.reason}",
@@ -166,7 +233,7 @@ class BotOrders:
             return
         state.adopt(after, book)
         engine.adopt(book, fill.price)
-        self._is_over()
+        self._is_over(order)
         self._told = ""
         await self._stop_when_gone(engine, book)
 
@@ -181,9 +248,12 @@ class BotOrders:
         state = self._state
         if not order.hold_id:
             return
-        ended = OrderEnded(order.client_order_id, "void")
+        is_lost = reason == NEVER_ARRIVED
+        ended = OrderEnded(order.client_order_id, UNSEEN if is_lost else "void")
         facts: tuple[Fact, ...] = ()
-        if reason not in (NEVER_ARRIVED, self._told) and not bad_keys:
+        if is_lost:
+            facts = (state.alert(AlertLevel.WARNING, _LOST),)
+        elif reason != self._told and not bad_keys:
             facts = (state.alert(AlertLevel.WARNING, f"could not trade: {reason}"),)
         intent = Intent(
             kind=ORDERED,
@@ -195,7 +265,7 @@ class BotOrders:
         )
         if await state.record(intent) is None:
             raise Uncertain(f"{order.client_order_id} is not void")
-        self._is_over()
+        self._is_over(order)
         self._told = reason
         # An exchange that refused or was away is not asked again with every tick.
         state.retry_us = state.parts.clock.now_us() + RETRY_US
@@ -203,7 +273,9 @@ class BotOrders:
             self._broker, self._refused = None, self._keys
             await state.idle(NO_KEYS, AlertLevel.WARNING)
 
-    def _is_over(self) -> None:
+    def _is_over(self, order: OpenOrder) -> None:
+        if order is not self.order:  # a paper order, or a late one
+            return
         self.order = None
         self._state.parts.board.ordering.discard(self._state.row.id)
 

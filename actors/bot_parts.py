@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from actors.bot_store import BotStore
+from actors.bot_store import BotStore, OpenOrder
 from actors.bots import Denied
 from actors.clock import Clock
 from actors.exchanges import Exchange, Tick
@@ -81,6 +81,12 @@ class Pulse(msgspec.Struct, frozen=True):
     keys_changed: bool = False
 
 
+class Late(msgspec.Struct, frozen=True):
+    """An order given up as never seen by its exchange: look whether it came after all."""
+
+    order: OpenOrder
+
+
 class Pause(Asks[Bot | Denied], msgspec.Struct, frozen=True):
     """See actors.bots."""
 
@@ -103,5 +109,5 @@ class Delete(Asks[Denied | None], msgspec.Struct, frozen=True):
     """See actors.bots."""
 
 
-Message = Look | Pulse | Pause | Resume | Stop | Delete
+Message = Look | Pulse | Late | Pause | Resume | Stop | Delete
 LOOK = Look()

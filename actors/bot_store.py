@@ -149,6 +149,10 @@ class BotStore(Protocol):
         """A page of a user's trades, newest first, and how many there are."""
         ...
 
+    async def unseen(self, since_us: int) -> Sequence[OpenOrder]:
+        """Orders of living bots sent since then that their exchanges had never seen."""
+        ...
+
     async def users(self) -> Sequence[tuple[int, SystemMode, bool]]:
         """Users with a mode or a kill switch of their own: id (0 for everybody), mode, killed."""
         ...

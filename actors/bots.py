@@ -8,12 +8,13 @@ TradeExecuted and BotAlert, with offsets, so that SSE and WebSocket resume by `F
 Calls raise what storage raises while it is away; a refusal is a `Denied`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from enum import Enum
 from typing import Protocol
 
 import msgspec
 
+from domain.ledger import Ticket
 from domain.trading.records import Bot, BotSpec, BotStatus, Metrics, Overview, SystemMode, Trade
 
 
@@ -40,6 +41,17 @@ class Denied(msgspec.Struct, frozen=True):
     message: str
 
 
+OutcomeOf = Callable[[Bot], bytes]
+"""What a repeat of the idempotency key is answered."""
+
+
+class Once(msgspec.Struct, frozen=True):
+    """The idempotency key a bot is opened under: committed in the journal that funds it."""
+
+    ticket: Ticket
+    outcome: OutcomeOf
+
+
 class Bots(Protocol):
     """All bots of all users."""
 
@@ -48,9 +60,10 @@ class Bots(Protocol):
         """Names a BotSpec may carry, sorted."""
         ...
 
-    async def create(self, user_id: int, spec: BotSpec) -> Bot | Denied:
+    async def create(self, user_id: int, spec: BotSpec, once: Once | None = None) -> Bot | Denied:
         """Take the capital from the user's trading account at the platform (DEMO for paper),
-        store the bot and start it. The answer says CREATED; ACTIVE follows as an event."""
+        store the bot and start it. The answer says CREATED; ACTIVE follows as an event. With
+        `once` the answer to a repeat of its key is in the same transaction (X-C29)."""
         ...
 
     async def delete(self, user_id: int, bot_id: str) -> Denied | None:

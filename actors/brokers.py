@@ -31,8 +31,10 @@ from domain.trading.market import Move
 
 log = structlog.get_logger(__name__)
 
-# An order whose answer was lost and that the exchange has not seen for so long did not arrive.
-NEVER_ARRIVED_S: Final = 20.0
+# An order whose answer was lost and that the exchange says, for so long, never to have seen is
+# taken for lost: exchanges that sign requests with a time take none older than 5 s. It is still
+# looked for afterwards (TradingFloor), since some sign without.
+NEVER_ARRIVED_S: Final = 30.0
 NEVER_ARRIVED: Final = "never arrived"
 # A market order that is still open after so long is cancelled.
 CANCEL_AFTER_S: Final = 10.0
@@ -57,6 +59,10 @@ class Pending(msgspec.Struct, frozen=True):
 
 PENDING: Final = Pending()
 Verdict = Filled | Void | Pending
+
+
+class _NeverSeen(Exception):
+    """The exchange has no such order, and there is none to cancel."""
 
 
 class Broker(Protocol):
@@ -108,8 +114,9 @@ class LiveBroker:
         self._symbol = symbol
         self._rules = rules
         self._clock = clock
-        self._asked_from = 0.0  # since when this order is being looked for, by Trio's clock
         self._asked_for = ""
+        self._asked_from = 0.0  # since when it is being looked for, by Trio's clock
+        self._unseen_from: float | None = None  # since when the exchange says it has none such
 
     async def place(self, order: OpenOrder, price: int) -> Verdict:
         """See Broker."""
@@ -134,20 +141,38 @@ class LiveBroker:
 
     async def look(self, order: OpenOrder, *, cancel: bool) -> Verdict:
         """See Broker."""
-        if self._asked_for != order.client_order_id:
-            self._asked_for, self._asked_from = order.client_order_id, trio.current_time()
-        waited_s = trio.current_time() - self._asked_from
-        keys, symbol, id_ = self._keys, self._symbol, order.client_order_id
+        now, id_ = trio.current_time(), order.client_order_id
+        if self._asked_for != id_:
+            self._asked_for, self._asked_from, self._unseen_from = id_, now, None
+        too_long = now - self._asked_from >= CANCEL_AFTER_S
         try:
-            state = await self._exchange.order(keys, symbol, id_)
+            state = await self._exchange.order(self._keys, self._symbol, id_)
             if state is None:
-                return Void(NEVER_ARRIVED) if waited_s >= NEVER_ARRIVED_S else PENDING
-            if state.status is OrderStatus.OPEN and (cancel or waited_s >= CANCEL_AFTER_S):
-                state = await self._exchange.cancel(keys, symbol, id_)
+                state = await self._unseen(id_)
+            elif state.status is OrderStatus.OPEN and (cancel or too_long):
+                state = await self._exchange.cancel(self._keys, self._symbol, id_)
+        except _NeverSeen:
+            return Void(NEVER_ARRIVED)
         except ExchangeError as error:
             log.warning("order not known yet", order=id_, error=str(error))
             return PENDING
-        return self._verdict(order, state)
+        return PENDING if state is None else self._verdict(order, state)
+
+    async def _unseen(self, id_: str) -> OrderState | None:
+        """An order the exchange does not know: None until it has said so for long enough, while
+        it answered. Then what cancelling it shows, which reaches one that comes in just now;
+        _NeverSeen when there is nothing to cancel either."""
+        now = trio.current_time()
+        if self._unseen_from is None:
+            self._unseen_from = now
+        if now - self._unseen_from < NEVER_ARRIVED_S:
+            return None
+        try:
+            return await self._exchange.cancel(self._keys, self._symbol, id_)
+        except KeysRefused:
+            raise
+        except ExchangeRefused as error:
+            raise _NeverSeen from error
 
     def _verdict(self, order: OpenOrder, state: OrderState) -> Verdict:
         if state.status is OrderStatus.OPEN:

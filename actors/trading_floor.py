@@ -16,9 +16,10 @@ import trio.lowlevel
 
 from actors.bot import run_bot
 from actors.bot_opening import Opening
-from actors.bot_parts import BotParts, Delete, Message, Pause, Pulse, Resume, Stop, Uncertain
+from actors.bot_parts import BotParts, Delete, Late, Message, Pause, Pulse, Resume, Stop, Uncertain
 from actors.bot_state import BUSY, BotState
-from actors.bots import Denied, Reason
+from actors.bots import Denied, Once, Reason
+from actors.clock import US
 from actors.identity_store import StoreUnavailable
 from actors.runtime.ask import Asks, ask
 from actors.runtime.failures import Failure
@@ -44,6 +45,9 @@ log = structlog.get_logger(__name__)
 
 ANSWER_WITHIN_S: Final = 10.0
 PULSE_S: Final = 1.0
+UNSEEN_EVERY_S: Final = 60.0
+# How long an order that an exchange had never seen is looked for.
+UNSEEN_FOR_US: Final = 24 * 3600 * US
 CRASHED: Final = "stopped: it crashed too often"
 _NOT_FOUND: Final = Denied(Reason.NOT_FOUND, "Bot not found")
 _UNKNOWN: Final = Denied(Reason.UNKNOWN, "The outcome is not known yet")
@@ -96,15 +100,16 @@ class TradingFloor:
             await nursery.start(self._registry.run)
             await self._recall()
             nursery.start_soon(self._watch_orders)
+            nursery.start_soon(self._watch_unseen)
             nursery.start_soon(self._stop_crashed)
             task_status.started()
 
-    async def create(self, user_id: int, spec: BotSpec) -> Bot | Denied:
+    async def create(self, user_id: int, spec: BotSpec, once: Once | None = None) -> Bot | Denied:
         """See Bots."""
         async with self._turn(user_id):
             # Shielded: a client that goes away must not leave a bot with money and no actor.
             with trio.CancelScope(shield=True):
-                made = await self._opening.open(user_id, spec)
+                made = await self._opening.open(user_id, spec, once)
                 if isinstance(made, Bot):
                     self._registry.start(made.id)
         return made
@@ -274,6 +279,21 @@ class TradingFloor:
             self._pulse()
             for bot_id in self._opening.doubtful():
                 self._registry.start(bot_id)
+
+    async def _watch_unseen(self) -> None:
+        """Orders given up as lost, should they have come after all."""
+        while True:
+            await trio.sleep(UNSEEN_EVERY_S)
+            try:
+                await self.look_for_unseen()
+            except StoreUnavailable as error:
+                log.warning("unseen orders not looked for", error=str(error))
+
+    async def look_for_unseen(self) -> None:
+        """Have every bot with such an order ask for it; raises StoreUnavailable."""
+        since_us = self._parts.clock.now_us() - UNSEEN_FOR_US
+        for order in await self._parts.store.unseen(since_us):
+            self._registry.ref(order.bot_id).send(Late(order))
 
     def _pulse(self) -> None:
         for bot_id in tuple(self._board.ordering):

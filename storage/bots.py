@@ -78,7 +78,15 @@ INSERT INTO bot_orders (client_order_id, bot_id, side, amount, reason, hold_id, 
                         sent_us)
 VALUES (%s, %s, %s, %s::numeric, %s, %s, %s::numeric, %s)
 """
-_ENDED: Final = "UPDATE bot_orders SET result = %s WHERE client_order_id = %s AND result = ''"
+_ENDED: Final = """
+UPDATE bot_orders SET result = %s WHERE client_order_id = %s AND result IN ('', 'unseen')
+"""
+_UNSEEN: Final = """
+SELECT o.client_order_id, o.bot_id, o.side, o.amount::text, o.reason, o.hold_id,
+       o.hold_amount::text, o.sent_us
+FROM bot_orders o JOIN bots b ON b.id = o.bot_id AND b.deleted_us = 0
+WHERE o.result = 'unseen' AND o.sent_us > %s ORDER BY o.sent_us LIMIT 100
+"""
 
 
 class PostgresBots:
@@ -108,6 +116,10 @@ class PostgresBots:
             total = await self._pool.fetch_one(_COUNT.format(of_bot=of_bot), params)
         assert total is not None, "count answers one row"
         return [_trade(row) for row in rows], total[0]
+
+    async def unseen(self, since_us: int) -> Sequence[OpenOrder]:
+        with store_errors():
+            return [_order(row) for row in await self._pool.fetch(_UNSEEN, [Int8(since_us)])]
 
     async def users(self) -> Sequence[tuple[int, SystemMode, bool]]:
         with store_errors():

@@ -2,11 +2,11 @@
 
 from typing import Final, TypeVar
 
-from actors.bots import Denied
+from actors.bots import Denied, Once
 from actors.bots import Reason as Why
 from domain.money import ASSETS
-from domain.trading.records import DEFAULT_SYMBOLS, BotSpec, BotStatus, RiskMode, TradingMode
-from protocols.amarktai.calls import respond
+from domain.trading.records import DEFAULT_SYMBOLS, Bot, BotSpec, BotStatus, RiskMode, TradingMode
+from protocols.amarktai.calls import respond, save
 from protocols.amarktai.checks import platform_in, positive, text_in, whole_in
 from protocols.amarktai.errors import Problem, Refused, invalid, not_found, refused
 from protocols.amarktai.render import bot_row, totals, trade_row
@@ -31,9 +31,12 @@ class Bots:
 
     async def create(self, call: Call, body: wire.NewBot) -> Response:
         """Take its capital and start it; it says active by an event (AMKT-C16)."""
-        made = granted(await self._bots.create(call.user_id, _spec(body)))
-        created = wire.CreatedBot(id=made.id, name=made.name, status=BotStatus.CREATED.value)
-        return respond(wire.BotCreated(bot=created), 201)
+        once: Once | None = None
+        if call.ticket is not None:
+            once = Once(call.ticket, lambda bot: save(_created(bot)))
+        made = granted(await self._bots.create(call.user_id, _spec(body), once))
+        call.journaled = True
+        return _created(made)
 
     async def list(self, call: Call) -> wire.Bots:
         """The caller's, in order of creation."""
@@ -88,6 +91,11 @@ class Bots:
     async def metrics(self, call: Call) -> wire.Metrics:
         """The totals (AMKT-C24)."""
         return wire.Metrics(metrics=totals(await self._bots.metrics(call.user_id)))
+
+
+def _created(bot: Bot) -> Response:
+    made = wire.CreatedBot(id=bot.id, name=bot.name, status=BotStatus.CREATED.value)
+    return respond(wire.BotCreated(bot=made), 201)
 
 
 def granted(outcome: T | Denied) -> T:

@@ -12,6 +12,8 @@ from actors.clock import Clock
 from actors.exchanges import (
     Exchange,
     ExchangeError,
+    ExchangeRefused,
+    ExchangeUnavailable,
     KeyCheck,
     Keys,
     Order,
@@ -53,6 +55,7 @@ class FakeExchange:
     stays_open: bool = False
     is_away: bool = False
     feeds_opened: int = 0
+    asked: int = 0  # for orders
     _senders: dict[str, list[trio.MemorySendChannel[Tick]]] = field(default_factory=dict)
     _sequence: int = 0
 
@@ -94,10 +97,15 @@ class FakeExchange:
 
     async def order(self, keys: Keys, symbol: str, client_order_id: str) -> OrderState | None:
         await trio.lowlevel.checkpoint()
+        self.asked += 1
+        if self.is_away:
+            raise ExchangeUnavailable("away")
         return self.orders.get(client_order_id)
 
     async def cancel(self, keys: Keys, symbol: str, client_order_id: str) -> OrderState:
         await trio.lowlevel.checkpoint()
+        if client_order_id not in self.orders:
+            raise ExchangeRefused("unknown order")
         state = OrderState(
             **{**_fields(self.orders[client_order_id]), "status": OrderStatus.CANCELLED}
         )

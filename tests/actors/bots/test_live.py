@@ -25,7 +25,7 @@ from tests.actors.bots.house import (
 from tests.ledger.house import living
 
 
-async def _live(floor: Floor) -> str:
+async def live_bot(floor: Floor) -> str:
     """A live bot that may trade."""
     await floor.lend(USER, "5000")
     floor.ring.kept[USER, "luno"] = KEYS
@@ -33,7 +33,7 @@ async def _live(floor: Floor) -> str:
     return (await floor.active(trading_mode=TradingMode.LIVE)).id
 
 
-async def _pulses(floor: Floor, bot_id: str) -> None:
+async def pulses(floor: Floor, bot_id: str) -> None:
     await floor.until(lambda: bot_id not in floor.board.ordering)
     await floor.settled()
 
@@ -41,7 +41,7 @@ async def _pulses(floor: Floor, bot_id: str) -> None:
 async def test_a_live_bot_spends_real_money_through_the_exchange(dsn):
     """AMKT-C17 with its override: the same accounts as a paper bot's, REAL."""
     async with floor_on(dsn) as floor:
-        bot_id = await _live(floor)
+        bot_id = await live_bot(floor)
         up = rising(5)
         await floor.play(PRICE, *up, *falling(3, up[-1]))
         assert [order.side.value for order in floor.exchange.placed] == ["buy", "sell"]
@@ -96,12 +96,12 @@ async def test_it_idles_in_mode_testing_and_without_keys_and_says_each_once(dsn)
 async def test_an_order_whose_answer_was_lost_is_found_and_booked_once(dsn):
     """A timeout after sending is unknown, never failed; it is never sent again."""
     async with floor_on(dsn) as floor:
-        bot_id = await _live(floor)
+        bot_id = await live_bot(floor)
         floor.exchange.after_place = lose_answer
         up = rising(6)
         await floor.play(PRICE, *up[:2])
         await floor.play(*up[2:])
-        await _pulses(floor, bot_id)
+        await pulses(floor, bot_id)
         assert len(floor.exchange.placed) == 1
         assert len(floor.facts(TradeExecuted)) == 1
         assert floor.bot(bot_id).position == floor.exchange.placed[0].amount
@@ -111,16 +111,20 @@ async def test_an_order_whose_answer_was_lost_is_found_and_booked_once(dsn):
 async def test_an_order_that_never_arrived_frees_its_money(dsn, monkeypatch):
     monkeypatch.setattr("actors.brokers.NEVER_ARRIVED_S", 0.0)
     async with floor_on(dsn) as floor:
-        bot_id = await _live(floor)
+        bot_id = await live_bot(floor)
         floor.exchange.before_place = lose_answer
         await floor.play(PRICE, *rising(2))
-        await _pulses(floor, bot_id)
+        await pulses(floor, bot_id)
         assert floor.exchange.orders == {}
         account = AccountKey(USER, "ZAR", f"BOT-{bot_id}", provider="luno")
         held = await floor.house.ledger.accounts.get(account)
         assert held is not None
         assert held.debits_pending == 0
         assert held.available == units_of("1000")
+        told = [fact.message for fact in floor.facts(BotAlert)]
+        assert told == [
+            "Bot Alpha lost an order on its way to the exchange; it is looked for until tomorrow"
+        ]
 
 
 async def test_killed_after_sending_it_books_the_fill_when_it_is_back(dsn):
@@ -128,13 +132,13 @@ async def test_killed_after_sending_it_books_the_fill_when_it_is_back(dsn):
     exchange, ring, wall = FakeExchange(), FakeRing(), Wall()
     exchange.after_place = lose_answer
     async with living(dsn) as house, trading(house, wall, exchange, ring) as floor:
-        bot_id = await _live(floor)
+        bot_id = await live_bot(floor)
         up = rising(2)
         await floor.play(PRICE, up[0])
         assert bot_id in floor.board.ordering
     async with living(dsn) as house, trading(house, wall, exchange, ring) as floor:
         await floor.until(lambda: floor.bot(bot_id).position)
-        await _pulses(floor, bot_id)
+        await pulses(floor, bot_id)
         bot = floor.bot(bot_id)
         assert bot.status is BotStatus.ACTIVE
         assert bot.position == exchange.placed[0].amount
@@ -149,7 +153,7 @@ async def test_killed_after_sending_it_books_the_fill_when_it_is_back(dsn):
 @pytest.mark.parametrize("error", [ExchangeUnavailable("not now"), KeysRefused("revoked")])
 async def test_a_refused_order_moves_nothing(dsn, error):
     async with floor_on(dsn) as floor:
-        bot_id = await _live(floor)
+        bot_id = await live_bot(floor)
 
         def refuse(_order: object) -> None:
             raise error
@@ -165,19 +169,19 @@ async def test_a_refused_order_moves_nothing(dsn, error):
 
 async def test_an_order_left_open_is_cancelled_when_the_kill_switch_is_thrown(dsn):
     async with floor_on(dsn) as floor:
-        bot_id = await _live(floor)
+        bot_id = await live_bot(floor)
         floor.exchange.stays_open = True
         await floor.play(PRICE, *rising(1))
         assert bot_id in floor.board.ordering
         await floor.floor.kill_switch(USER, True)
-        await _pulses(floor, bot_id)
+        await pulses(floor, bot_id)
         assert [state.status for state in floor.exchange.orders.values()] == [OrderStatus.CANCELLED]
 
 
 async def test_a_fee_in_the_base_currency_comes_out_of_what_was_bought(dsn):
     async with floor_on(dsn) as floor:
         floor.exchange.fee_currency = "BTC"
-        bot_id = await _live(floor)
+        bot_id = await live_bot(floor)
         up = rising(3)
         await floor.play(PRICE, *up)
         bought = floor.exchange.placed[0].amount
