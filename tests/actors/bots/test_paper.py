@@ -2,11 +2,12 @@
 
 import trio.testing
 
-from actors.bots import Denied, Reason
+from actors.bots import Denied, Once, Reason
 from domain.events import BotAlert, BotCountChanged, BotUpdated, TradeExecuted
-from domain.ledger import AccountKey
+from domain.ledger import AccountKey, Ticket
 from domain.money import units_of
-from domain.trading.records import AlertLevel, BotSpec, BotStatus, RiskLevel, RiskMode
+from domain.trading.records import AlertLevel, Bot, BotSpec, BotStatus, RiskLevel, RiskMode
+from storage.idempotency import PostgresIdempotency
 from tests.actors.bots.house import OTHER, PRICE, USER, falling, floor_on, rising
 
 
@@ -154,6 +155,17 @@ async def test_what_cannot_be_a_bot_is_refused_and_costs_nothing(dsn):
         await floor.make(platform="binance")
         await floor.make(OTHER)
         assert len(await floor.floor.list(USER, platform="luno")) == 5
+
+
+async def test_the_answer_to_a_keyed_request_is_committed_with_the_bot_it_made(dsn):
+    """X-C29: a server killed right after the commit repeats the answer, not the bot."""
+    async with floor_on(dsn) as floor:
+        ticket = Ticket("user:7001", "key", b"f" * 32)
+        once = Once(ticket, lambda bot: bot.id.encode())
+        made = await floor.floor.create(USER, _spec(), once)
+        assert isinstance(made, Bot)
+        kept = await PostgresIdempotency(floor.house.pool).find("user:7001", "key")
+        assert kept == (b"f" * 32, made.id.encode())
 
 
 async def test_six_bots_asked_for_at_once_are_five(dsn):
