@@ -109,11 +109,18 @@ class FundingDesk:
             case Rule(reference, ruling):
                 return await self._settlement.rule(reference, ruling)
             case Settle():
-                for funding in self._book.cleared:
-                    await self._settlement.settle(funding)
+                await self._settle()
                 return None
             case _:
                 assert_never(message)
+
+    async def _settle(self) -> None:
+        """Credit what storage says is cleared; whoever knows of none must read it anew."""
+        cleared = self._book.cleared
+        if not cleared:
+            self._mailbox.leave()
+        for funding in cleared:
+            await self._settlement.settle(funding)
 
     async def _open(self, amount: int, address: Address) -> Opened | Trouble:
         """Lock, daily limit, risk; then the funding, and its code last (WOTP-C10, C11)."""
@@ -173,11 +180,12 @@ class FundingDesk:
         if funding.state is State.CLEARED:
             # Its code was right already, and crediting it did not work then.
             return await self._settlement.settle(funding, asked.ticket, asked.render)
+        proof = await self._settlement.proof(funding, asked.ticket, asked.render)
         checked = await self._verification.check_code(
-            self._user_id, asked.code, _FUNDING, Surface.WALLET
+            self._user_id, asked.code, _FUNDING, Surface.WALLET, proof.changes
         )
         if not isinstance(checked, Refused):
-            return await self._settlement.proved(funding, asked.ticket, asked.render)
+            return await self._settlement.proved(proof, asked.ticket, asked.render)
         self._book.note("funding.code_refused", funding, why=checked.reason.value)
         match checked.reason:
             case Reason.LOCKED:
@@ -187,6 +195,8 @@ class FundingDesk:
             case Reason.WRONG_CODE:
                 return WrongCode(checked.attempts_left)
             case _:
+                # The code may have been used, and then its funding is proved: both or neither.
+                self._mailbox.leave()
                 return Trouble.UNAVAILABLE
 
     async def _locked(self, purpose: Purpose) -> Trouble | None:

@@ -1,11 +1,14 @@
 """From a right code to money in the wallet: collecting, crediting, and what operators decide.
 
-Part of a funding desk, which does one thing at a time. A funding is cleared, durably, before its
-money is collected, and credited in the journal's transaction together with its last move; so it
-is credited once, and what stops in between is found cleared and settled later.
+Part of a funding desk, which does one thing at a time. A right code is used up in the transaction
+that clears its funding (or puts it under review), so neither is ever lost without the other. A
+funding is cleared, durably, before its money is collected, and credited in the journal's
+transaction together with its last move; so it is credited once, and what stops in between is
+found cleared and settled later.
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, assert_never
 
 import structlog
@@ -21,6 +24,16 @@ from domain.ledger import Effects, Intent, Recorded, Refusal, Ticket, wallet
 log = structlog.get_logger(__name__)
 
 
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """What a right code makes of a funding: `changes` are written with the use of the code.
+    `review` is what is then answered, None for a funding that is cleared and settled next."""
+
+    funding: Funding
+    changes: tuple[Any, ...]
+    review: InReview | None
+
+
 class Settlement:
     """Moves proved fundings of one book on. `doubt` makes the desk read storage anew."""
 
@@ -29,18 +42,26 @@ class Settlement:
         self._parts = parts
         self._doubt = doubt
 
-    async def proved(
-        self, funding: Funding, ticket: Ticket | None, render: Render | None
-    ) -> Credited | InReview | Trouble:
-        """The code was right."""
+    async def proof(self, funding: Funding, ticket: Ticket | None, render: Render | None) -> Proof:
+        """What follows if the code is right; nothing is written yet."""
         now = self._parts.clock.now_us()
         number = self._parts.transactions.next(now)
-        if funding.review:
-            reviewed = funding.moved(State.UNDER_REVIEW, proved_us=now, transaction_ms=number)
-            return await self._to_review(reviewed, ticket, render)
-        cleared = funding.moved(State.CLEARED, proved_us=now, transaction_ms=number)
-        await self._book.write(cleared)
-        return await self.settle(cleared, ticket, render)
+        state = State.UNDER_REVIEW if funding.review else State.CLEARED
+        moved = funding.moved(state, proved_us=now, transaction_ms=number)
+        if not funding.review:
+            return Proof(moved, (FundingMoved(moved),), None)
+        answer, kept = await self._in_review(moved, ticket, render)
+        return Proof(moved, (FundingMoved(moved), *kept), answer)
+
+    async def proved(
+        self, proof: Proof, ticket: Ticket | None, render: Render | None
+    ) -> Credited | InReview | Trouble:
+        """The code was right, and the proof is written with its use."""
+        self._book.written(proof.funding)
+        if proof.review is None:
+            return await self.settle(proof.funding, ticket, render)
+        self._note_review(proof.funding)
+        return proof.review
 
     async def settle(
         self, funding: Funding, ticket: Ticket | None = None, render: Render | None = None
@@ -70,17 +91,25 @@ class Settlement:
     async def _to_review(
         self, funding: Funding, ticket: Ticket | None, render: Render | None
     ) -> InReview:
+        answer, kept = await self._in_review(funding, ticket, render)
+        await self._book.write(funding, *kept)
+        self._note_review(funding)
+        return answer
+
+    async def _in_review(
+        self, funding: Funding, ticket: Ticket | None, render: Render | None
+    ) -> tuple[InReview, tuple[Any, ...]]:
         """The request's outcome is kept with the move, as the journal keeps it with a credit."""
         account = await self._parts.ledger.accounts.get(wallet(funding.user_id, CURRENCY))
         balance, sequence = (account.posted, account.sequence) if account is not None else (0, 0)
         answer = InReview(funding, balance, sequence)
-        kept: tuple[Any, ...] = ()
-        if ticket is not None and render is not None:
-            kept = (Remembered(ticket, render(answer), self._parts.clock.now_us()),)
-        await self._book.write(funding, *kept)
+        if ticket is None or render is None:
+            return answer, ()
+        return answer, (Remembered(ticket, render(answer), self._parts.clock.now_us()),)
+
+    def _note_review(self, funding: Funding) -> None:
         reasons = [signal.value for signal in funding.signals]
         self._book.note("funding.under_review", funding, signals=reasons)
-        return answer
 
     async def _credit(
         self, credited: Funding, ticket: Ticket | None, render: Render | None

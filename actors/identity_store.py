@@ -6,7 +6,7 @@ outcome may be unknown: whoever wrote reads again before relying on what it reme
 
 from collections.abc import Sequence
 from enum import Enum
-from typing import Protocol
+from typing import Any, Protocol
 
 from domain.identity import Agent, Person, Profile, Reason, TokenConsumed, VerificationToken
 from domain.identity.proofs import ProofChange, Proofs
@@ -86,8 +86,9 @@ class ProofStore(Protocol):
         """What is still good for anything at `now_us`."""
         ...
 
-    async def save(self, user_id: int, change: ProofChange) -> None:
-        """Write the step in one transaction."""
+    async def save(self, user_id: int, change: ProofChange, also: Sequence[Any] = ()) -> None:
+        """Write the step, and the row changes in `also`, in one transaction; raises StaleWrite
+        when one of those finds no row."""
         ...
 
     async def burn(self, consumed: TokenConsumed) -> None:

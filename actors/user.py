@@ -8,7 +8,7 @@ progress: it can hold codes, and nothing else.
 """
 
 from collections.abc import Callable
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 import msgspec
 import structlog
@@ -141,8 +141,8 @@ class User:
             case VoidCode(surface, purpose, salt):
                 await self._write(proofs.void_code(self._state, (surface, purpose), salt))
                 return None
-            case TryCode(surface, purpose, code, issue):
-                return await self._try_code((surface, purpose), code, issue, now)
+            case TryCode():
+                return await self._try_code(message, now)
             case TryTotp():
                 return await self._try_totp(message, now)
             case ReadCode(surface, purpose):
@@ -189,12 +189,16 @@ class User:
         await self._write(proofs.new_code(self._state, session, now))
         return CodeReady(session, code, to, ttl_us // US)
 
-    async def _try_code(self, key: CodeKey, code: str, issue: bool, now: int) -> TryAnswer:
+    async def _try_code(self, asked: TryCode, now: int) -> TryAnswer:
+        """A right code, its use and what it is used for are one write."""
+        key = (asked.surface, asked.purpose)
         session = self._state.sessions.get(key)
-        right = session is not None and matches(session, self._house.code_key, self._user_id, code)
-        token = self._new_token() if issue else None
+        right = session is not None and matches(
+            session, self._house.code_key, self._user_id, asked.code
+        )
+        token = self._new_token() if asked.issue else None
         change, answer = proofs.try_code(self._state, key, right, token, now)
-        await self._write(change)
+        await self._write(change, () if isinstance(answer, Refused) else asked.also)
         if isinstance(answer, Refused) and answer.reason is Reason.LOCKED and change:
             log.warning("codes.locked", user_id=self._user_id, surface=key[0].value)
         return answer
@@ -254,11 +258,11 @@ class User:
         profile = msgspec.structs.replace(self._person.profile, agent=agent)
         return self._became(msgspec.structs.replace(self._person, profile=profile))
 
-    async def _write(self, change: ProofChange) -> None:
+    async def _write(self, change: ProofChange, also: tuple[Any, ...] = ()) -> None:
         """Write one step, then remember it."""
         if not change:
             return
-        await self._house.proofs.save(self._user_id, change)
+        await self._house.proofs.save(self._user_id, change, also)
         self._state.apply(change)
         if change.person is not None:
             self._became(change.person)

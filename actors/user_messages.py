@@ -1,6 +1,7 @@
 """What a person's actor understands. Private to actors.user and actors.people."""
 
 from collections.abc import Callable
+from typing import Any
 
 import msgspec
 
@@ -68,12 +69,15 @@ class VoidCode(Asks[None], msgspec.Struct, frozen=True):
 
 
 class TryCode(Asks[TryAnswer], msgspec.Struct, frozen=True):
-    """A code somebody typed; a right one earns a token when `issue` is set."""
+    """A code somebody typed; a right one earns a token when `issue` is set. The row changes in
+    `also` are written together with the use of a right one, so that it is never used for nothing.
+    """
 
     surface: Surface
     purpose: Purpose
     code: str
     issue: bool
+    also: tuple[Any, ...] = ()
 
     def __repr__(self) -> str:
         return f"TryCode({self.surface}, {self.purpose})"

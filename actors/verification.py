@@ -5,7 +5,7 @@ gateway keeps nobody else waiting. A code that certainly did not leave is voided
 is not known stays good, because it may arrive.
 """
 
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 import trio
@@ -115,10 +115,17 @@ class Verification:
         return answer
 
     async def check_code(
-        self, user_id: int, code: str, purpose: Purpose, surface: Surface
+        self,
+        user_id: int,
+        code: str,
+        purpose: Purpose,
+        surface: Surface,
+        also: tuple[Any, ...] = (),
     ) -> Accepted | Refused:
-        """Use up the code that was sent, for surfaces without tokens."""
-        answer = await ask_user(self._users, user_id, TryCode(surface, purpose, code, issue=False))
+        """Use up the code that was sent, for surfaces without tokens, writing the row changes in
+        `also` in the same transaction. After UNAVAILABLE either all of it is stored or nothing."""
+        tried = TryCode(surface, purpose, code, issue=False, also=also)
+        answer = await ask_user(self._users, user_id, tried)
         assert not isinstance(answer, IssuedToken), "no token was asked for"
         return answer
 

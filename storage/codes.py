@@ -1,10 +1,13 @@
 """Codes, attempts and verification tokens: what people are in the middle of proving."""
 
-from typing import Final
+from collections.abc import Sequence
+from typing import Any, Final
 
 import psycopg
 from psycopg.types.numeric import Int8
 
+from actors.identity_store import StaleWrite
+from actors.journal import RowConflict
 from domain.identity import Channel, CodeSession, Method, Purpose, Surface, TokenConsumed
 from domain.identity.proofs import CodeKey, ProofChange, Proofs
 from domain.identity.tokens import VerificationToken
@@ -13,7 +16,7 @@ from storage.arrays import Int8s, register
 from storage.driver import Row, TrioConnection
 from storage.pool import Pool
 from storage.users import Users, store_errors
-from storage.writes import register_write
+from storage.writes import register_write, write
 
 # How long a dead code is remembered as expired, and a spent token as spent.
 REMEMBERED_US: Final = DAY
@@ -76,19 +79,27 @@ class Codes:
             {name: Lockout(Window(tuple(marks)), until) for name, marks, until in attempts},
         )
 
-    async def save(self, user_id: int, change: ProofChange) -> None:
-        """Write the step in one transaction."""
+    async def save(self, user_id: int, change: ProofChange, also: Sequence[Any] = ()) -> None:
+        """Write the step, and the row changes in `also`, in one transaction."""
         with store_errors():
-            async with self._pool.transaction() as connection:
-                register(connection)
-                for key, session in change.sessions.items():
-                    await _save_session(connection, user_id, key, session)
-                for name, lockout in change.attempts.items():
-                    await _save_attempts(connection, user_id, name, lockout)
-                if change.token is not None:
-                    await _save_token(connection, user_id, change.token)
-                if change.person is not None:
-                    await self._users.save_in(connection, change.person)
+            try:
+                async with self._pool.transaction() as connection:
+                    await self._save_in(connection, user_id, change)
+                    for other in also:
+                        await write(connection, other)
+            except RowConflict as conflict:
+                raise StaleWrite(conflict.constraint) from conflict
+
+    async def _save_in(self, connection: TrioConnection, user_id: int, change: ProofChange) -> None:
+        register(connection)
+        for key, session in change.sessions.items():
+            await _save_session(connection, user_id, key, session)
+        for name, lockout in change.attempts.items():
+            await _save_attempts(connection, user_id, name, lockout)
+        if change.token is not None:
+            await _save_token(connection, user_id, change.token)
+        if change.person is not None:
+            await self._users.save_in(connection, change.person)
 
     async def purge(self, now_us: int) -> None:
         """Forget codes and tokens that expired a day ago."""

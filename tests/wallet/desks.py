@@ -134,6 +134,7 @@ async def desks(
             unavailable=(Unavailable, StoreUnavailable),
             transactions=Transactions(),
         )
+        identity.proofs.write_also = store.write
         house = House(parts, profile, store, source, identity.email)
         for part in (journal, directory, house.fundings):
             await nursery.start(part.run)

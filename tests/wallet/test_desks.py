@@ -146,16 +146,22 @@ async def test_a_proof_that_was_written_after_all_is_settled(dsn: str, pool: Poo
         assert await house.balance() == AMOUNT
 
 
-async def test_a_proof_that_was_not_written_needs_a_new_code(dsn: str, pool: Pool) -> None:
+@pytest.mark.parametrize("reviewed", [False, True])
+async def test_a_right_code_is_not_used_up_by_a_proof_that_was_not_written(
+    dsn: str, pool: Pool, reviewed: bool
+) -> None:
+    """Using the code and proving the funding are one transaction (WOTP-041)."""
     async with desks(dsn, pool) as house:
+        house.source.needs_operator = reviewed
         funding = await house.open()
         house.store.away = True
         assert await house.prove(funding.reference) is Trouble.UNAVAILABLE
+        assert await house.prove(funding.reference) is Trouble.UNAVAILABLE
         house.store.away = False
-        assert await house.prove(funding.reference) is Trouble.EXPIRED
-        resent = await house.fundings.resend(house.profile, _FUNDING, "abc@example.com")
-        assert not isinstance(resent, Trouble)
-        assert isinstance(await house.prove(funding.reference), Credited)
+        proved = await house.prove(funding.reference)
+        assert isinstance(proved, InReview if reviewed else Credited)
+        assert await house.prove(funding.reference) is Trouble.NOT_FOUND
+        assert await house.balance() == (0 if reviewed else AMOUNT)
 
 
 async def test_money_and_state_are_committed_together_or_not_at_all(dsn: str, pool: Pool) -> None:

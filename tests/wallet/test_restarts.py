@@ -123,3 +123,19 @@ async def test_while_the_database_is_away_nothing_moves_and_the_shape_holds(
                 await trio.sleep(0.2)
         assert answer.json()["newBalance"] == 5000
         await house.check_books()
+
+
+async def test_a_right_code_and_its_proof_are_one_transaction(
+    dsn: str, tmp_path: Path, pool: Pool
+) -> None:
+    """What keeps the proof from being written keeps the code from being used (WOTP-041)."""
+    moved = "UPDATE fundings SET version = version + %s WHERE reference = %s"
+    async with serving(dsn, tmp_path) as house:
+        person = await house.person()
+        reference = await person.reference()
+        assert await pool.execute(moved, [1, reference]) == 1
+        assert (await person.verify(reference)).status_code == 500
+        assert (await person.status())["hasPendingOTP"]
+        assert await pool.execute(moved, [-1, reference]) == 1
+        assert (await person.verify(reference)).json()["newBalance"] == 5000
+        await house.check_books()

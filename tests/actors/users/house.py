@@ -132,6 +132,7 @@ class MemoryProofs:
     def __init__(self, disk, users):
         self.disk = disk
         self.users = users
+        self.write_also = None  # the wallet's store, where a test has one
 
     async def load(self, user_id, now_us):
         await self.disk.touch()
@@ -141,8 +142,10 @@ class MemoryProofs:
             {key[1]: lock for key, lock in attempts.items() if key[0] == user_id},
         )
 
-    async def save(self, user_id, change):
+    async def save(self, user_id, change, also=()):
         await self.disk.touch()
+        if also:
+            await self.write_also(*also)
         if change.person is not None:
             self.users.write(change.person)
         for key, session in change.sessions.items():
