@@ -23,6 +23,10 @@ log = structlog.get_logger(__name__)
 
 DEFAULT_MAX_BODY_BYTES: Final = 1024 * 1024
 
+# What a JSON decoder can raise on hostile bytes that are not JSON: msgspec passes bad UTF-8 on as
+# Python's own error, and nesting without end exhausts its stack.
+NOT_JSON: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+
 Answer: TypeAlias = Response | EventStream
 # A handler takes (request) or, for a route with a request struct, (request, body). It returns an
 # Answer, or a value that is encoded as JSON with the route's status.
@@ -209,7 +213,7 @@ def _decode(surface: Surface, route: Route, request: Request) -> Any:
     except msgspec.ValidationError as exc:
         if _is_json(request.body):
             return surface.render_error(400, ErrorKind.INVALID, str(exc))
-    except (msgspec.DecodeError, RecursionError):
+    except NOT_JSON:
         pass
     return surface.render_error(400, ErrorKind.MALFORMED, "malformed JSON")
 
@@ -218,7 +222,7 @@ def _is_json(body: bytes) -> bool:
     """Whether `body` is JSON at all: a wrong type may be reported before a later syntax error."""
     try:
         msgspec.json.decode(body)
-    except (msgspec.DecodeError, RecursionError):
+    except NOT_JSON:
         return False
     return True
 

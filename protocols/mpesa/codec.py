@@ -16,7 +16,7 @@ from domain.money import UNITS_PER_WHOLE, AmountError, plain, units_from
 from protocols.mpesa.errors import Code, Refused, invalid, of_amount
 from protocols.mpesa.wire import Code as ProviderCode
 from protocols.mpesa.wire import Envelope, Inquiry, Order, Wire
-from protocols.web import invalid_field
+from protocols.web import NOT_JSON, invalid_field
 
 _PHONE: Final = re.compile(r"254[17][0-9]{8}", re.ASCII)
 _LOCAL: Final = re.compile(r"0[17][0-9]{8}", re.ASCII)
@@ -58,7 +58,7 @@ def read_message(data: bytes) -> Request:
     envelope = _decoded(data)
     try:
         kind = _kind(envelope.kind)
-    except msgspec.DecodeError:
+    except NOT_JSON:
         raise Refused(Code.INVALID_KIND, "kind must be a string", "kind") from None
     payload = b"" if envelope.payload is UNSET else bytes(envelope.payload)
     return Request(kind, payload)
@@ -103,7 +103,7 @@ def is_result(data: bytes) -> bool:
     """Whether a body is a result of Daraja's, so not an order of a client's (MPWS-C06)."""
     try:
         return "Result" in msgspec.json.decode(data, type=dict[str, Raw])
-    except (msgspec.DecodeError, RecursionError):
+    except NOT_JSON:
         return False
 
 
@@ -130,8 +130,7 @@ def _decoded(data: bytes) -> Envelope:
     except msgspec.ValidationError:
         if _is_json(data):
             raise invalid(None, "a message is a JSON object") from None
-    # Deeply nested JSON exhausts the decoder's stack instead of failing to decode.
-    except (msgspec.DecodeError, RecursionError):
+    except NOT_JSON:
         pass
     raise Refused(Code.INVALID_JSON, "malformed JSON")
 
@@ -145,7 +144,7 @@ def _member(decoder: "msgspec.json.Decoder[_W]", payload: bytes) -> _W:
         field = invalid_field(str(error)) or "payload"
         missing = "missing required" in str(error)
         raise invalid(field, f"{field} is {'required' if missing else 'invalid'}") from None
-    except (msgspec.DecodeError, RecursionError):
+    except NOT_JSON:
         raise Refused(Code.INVALID_JSON, "malformed JSON") from None
 
 
@@ -153,7 +152,7 @@ def _is_json(data: bytes) -> bool:
     """A wrong type may be reported before a later syntax error."""
     try:
         msgspec.json.decode(data)
-    except (msgspec.DecodeError, RecursionError):
+    except NOT_JSON:
         return False
     return True
 

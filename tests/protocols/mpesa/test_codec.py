@@ -88,6 +88,13 @@ def test_unknown_members_are_ignored() -> None:
     assert read(colour="red", PHONE="1") == read()
 
 
+def test_bad_utf_8_inside_a_text_is_no_json() -> None:
+    payload = b'{"phone":"254712345678","amount":1,"description":"\xff"}'
+    with pytest.raises(Refused) as found:
+        codec.read_order(payload, LARGEST)
+    assert found.value.code is Code.INVALID_JSON
+
+
 @pytest.mark.parametrize("data", [b"", b"{", b"\xff", b'{"kind":"push"', b"[" * 100_000])
 def test_a_message_that_is_no_json(data: bytes) -> None:
     with pytest.raises(Refused) as found:

@@ -121,6 +121,8 @@ async def test_the_refusal_of_a_large_body_survives_the_bytes_still_coming():
         (b"", "MALFORMED", 400),
         (b'{"name":1, nonsense', "MALFORMED", 400),
         (b"\xff", "MALFORMED", 400),
+        (b'{"name":"\xff"}', "MALFORMED", 400),
+        (b'{"\xff":1}', "MALFORMED", 400),
         (b"[" * 5000, "MALFORMED", 400),
         (b'{"name":1}', "INVALID", 400),
         (b"{}", "INVALID", 400),
