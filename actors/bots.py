@@ -55,11 +55,6 @@ class Once(msgspec.Struct, frozen=True):
 class Bots(Protocol):
     """All bots of all users."""
 
-    @property
-    def strategies(self) -> Sequence[str]:
-        """Names a BotSpec may carry, sorted."""
-        ...
-
     async def create(self, user_id: int, spec: BotSpec, once: Once | None = None) -> Bot | Denied:
         """Take the capital from the user's trading account at the platform (DEMO for paper),
         store the bot and start it. The answer says CREATED; ACTIVE follows as an event. With

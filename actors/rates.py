@@ -19,8 +19,7 @@ import structlog
 import trio
 
 from actors.clock import US, Clock
-from domain.fx import HUB, Quote, cross_rate, jump_percent, market_pair, pair_name, receive
-from domain.money import UNIT_DECIMALS
+from domain.fx import HUB, Quote, cross_rate, jump_percent, market_pair, pair_name
 
 log = structlog.get_logger(__name__)
 
@@ -117,28 +116,6 @@ class RateService:
                 given = await self._give(base, quote)
                 self._given[name] = given
         return given.quote
-
-    async def usd_value(self, asset: str, units: int) -> int:
-        """`units` of `asset` in USD, to 10⁻⁸, rounded down; raises as quote() does."""
-        if asset == HUB:
-            return units
-        return receive(await self.quote(asset, HUB), asset, units, UNIT_DECIMALS).units
-
-    async def refresh(self) -> None:
-        """Fetch if anything is due, without asking for a quote: warms the cache at start."""
-        async with self._turn:
-            await self._refresh(self._rates)
-
-    def cached(self, pair: str) -> int | None:
-        """The rate of a market pair ("USD/KES", "BTC/KES") that is known now, if any.
-
-        For what is only shown. It may be older than a quote would be, never older than the
-        staleness limit. ValueError if the pair is not named in market direction.
-        """
-        base, _, quote = pair.partition("/")
-        if pair_name(base, quote) != pair:
-            raise ValueError(f"the market calls {pair} {pair_name(base, quote)}")
-        return cross_rate(self._usable(), base, quote)
 
     def _usable(self) -> dict[str, int]:
         oldest_us = self._clock.now_us() - self._limits.stale_seconds * US

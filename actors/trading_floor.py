@@ -39,7 +39,6 @@ from domain.trading.records import (
     SystemMode,
     Trade,
 )
-from domain.trading.strategies import STRATEGIES
 
 log = structlog.get_logger(__name__)
 
@@ -88,11 +87,6 @@ class TradingFloor:
         self._crashed = trio.Event()
         self._turns: WeakValueDictionary[int, trio.Lock] = WeakValueDictionary()
         self._nursery: trio.Nursery | None = None
-
-    @property
-    def strategies(self) -> Sequence[str]:
-        """See Bots."""
-        return tuple(STRATEGIES)
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Serve until cancelled; started once every stored bot is known and starting."""

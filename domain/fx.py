@@ -68,13 +68,9 @@ def pair_name(one: str, other: str) -> str:
     return "/".join(market_pair(one, other))
 
 
-def round_rate(rate: int) -> int:
-    """Half up, to the decimals a rate is shown with."""
-    return _round_tenths(rate * 10)
-
-
 def _round_tenths(tenths: int) -> int:
-    """As round_rate, of a rate cut off one digit later, so that nothing is rounded twice."""
+    """Half up, to the decimals a rate is shown with; of a rate cut off one digit later than a unit,
+    so that nothing is rounded twice."""
     whole_digits = len(str(tenths)) - 1 - UNIT_DECIMALS  # 0 for 0.1…, −1 for 0.01…
     decimals = min(max(_RATE_DIGITS - whole_digits, _RATE_MIN_DECIMALS), UNIT_DECIMALS)
     step: int = 10 ** (UNIT_DECIMALS - decimals)

@@ -3,7 +3,7 @@
 `decide(accounts, intent)` is the whole rule; actors only carry its verdict out.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from enum import Enum
 from functools import lru_cache
 from typing import Any, Final, NamedTuple, Protocol
@@ -165,13 +165,6 @@ class Intent(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     effects: Callable[[Recorded], Effects] | None = None
     ticket: Ticket | None = None
     strict_credit: bool = False
-
-    def debited(self) -> Iterable[AccountKey]:
-        """Accounts money leaves or is held on."""
-        if self.place is not None:
-            yield self.place.account
-        for posting in self.postings:
-            yield posting.source
 
 
 class Refusal(Enum):

@@ -139,8 +139,3 @@ def round_up(units: int, decimals: int) -> int:
 def convert(units: int, rate: int) -> int:
     """`units` × `rate` (units per whole), rounded down to a unit."""
     return units * rate // UNITS_PER_WHOLE
-
-
-def unconvert(units: int, rate: int) -> int:
-    """`units` ÷ `rate` (units per whole), rounded down to a unit."""
-    return units * UNITS_PER_WHOLE // rate

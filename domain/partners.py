@@ -7,9 +7,6 @@ import msgspec
 
 from domain.fees import FeeRule
 
-SERVICES = ("mpesa", "bank_transfer")
-"""Services a partner can offer; "agent" and "crypto" are no partner's (CASH-574..577)."""
-
 
 class Partner(msgspec.Struct, frozen=True, kw_only=True):
     """One partner: a service in one local currency, and what it costs (CASH-C21)."""

@@ -89,10 +89,6 @@ _UNTOLD: Final = f"""
 SELECT {_COLUMNS} FROM chain_deposits WHERE chain = %s AND told <> state ORDER BY id LIMIT %s
 """  # noqa: S608
 _TOLD: Final = "UPDATE chain_deposits SET told = %s WHERE id = %s"
-_OF_ADDRESS: Final = f"""
-SELECT {_COLUMNS} FROM chain_deposits WHERE address = %s AND state IN ('seen', 'confirmed')
-ORDER BY id DESC LIMIT %s OFFSET %s
-"""  # noqa: S608
 _SEED: Final = "SELECT sealed FROM wallet_seeds WHERE id = 1"
 _KEEP_SEED: Final = """
 INSERT INTO wallet_seeds (id, sealed, created_us) VALUES (1, %s, %s) ON CONFLICT DO NOTHING
@@ -163,12 +159,6 @@ class PostgresChains(PostgresWithdrawals):
     async def told_deposit(self, deposit_id: int, state: DepositState) -> None:
         with store_errors():
             await self._pool.execute(_TOLD, [state.value, deposit_id])
-
-    async def deposits_of(self, address: str, limit: int, offset: int) -> Sequence[Deposit]:
-        """What came to an address, newest first."""
-        with store_errors():
-            rows = await self._pool.fetch(_OF_ADDRESS, [address, limit, offset])
-        return [_deposit(row) for row in rows]
 
 
 async def load_words(pool: Pool, box: SecretBox, make: Callable[[], str], at_us: int) -> str:

@@ -3,7 +3,7 @@
 
 from typing import Final
 
-from domain.nexuspay.transactions import Operation, Status
+from domain.nexuspay.transactions import Status
 from domain.payments import Kind, Payment, State
 
 PAYBILL: Final = "paybill"
@@ -23,20 +23,3 @@ def status_of(payment: Payment) -> Status:
     if payment.state is State.UNDER_REVIEW:
         return Status.ERROR
     return Status.RESERVED if payment.kind is Kind.TOKEN_PURCHASE else Status.PENDING
-
-
-def operation_of(payment: Payment) -> Operation:
-    """The short name of its endpoint (NXPY-C22)."""
-    match payment.kind:
-        case Kind.TOKEN_DEPOSIT:
-            return Operation.DEPOSIT
-        case Kind.TOKEN_PURCHASE:
-            return Operation.BUY_CRYPTO
-        case Kind.TOKEN_SALE:
-            return Operation.WITHDRAW
-        case Kind.TOKEN_ESCROW:
-            return Operation.PAY_WITH_CRYPTO
-        case Kind.TOKEN_BILL:
-            return Operation.TILL if payment.partner == TILL else Operation.PAYBILL
-        case _:
-            raise ValueError(f"{payment.kind} is no token payment")

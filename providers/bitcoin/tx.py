@@ -12,7 +12,6 @@ from domain.chains.hashes import double_sha256, hash160
 from providers.hdwallet import curve
 
 REPLACEABLE: Final = 0xFFFFFFFD
-_FINAL: Final = 0xFFFFFFFF
 _ALL: Final = 1
 HEADER_BYTES: Final = 80
 

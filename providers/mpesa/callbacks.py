@@ -22,9 +22,6 @@ _stk_decoder: Final = msgspec.json.Decoder(wire.StkEnvelope)
 _result_decoder: Final = msgspec.json.Decoder(wire.ResultEnvelope)
 _notice_decoder: Final = msgspec.json.Decoder(wire.C2bNotice)
 
-# What Daraja wants to hear once the raw body is stored; anything else makes it call again.
-ACKNOWLEDGED: Final = msgspec.json.encode(wire.Acknowledgement())
-
 _COMPLETED_KEYS: Final = ("TransactionCompletedDateTime", "TransCompletedTime")
 
 

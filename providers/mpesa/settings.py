@@ -4,7 +4,6 @@ from dataclasses import dataclass, field
 from typing import Final
 
 LIVE_URL: Final = "https://api.safaricom.co.ke"
-TEST_URL: Final = "https://sandbox.safaricom.co.ke"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,7 +17,6 @@ from domain.money import (
     round_down,
     round_up,
     to_decimal,
-    unconvert,
     units_from,
     units_of,
 )
@@ -154,10 +153,11 @@ def test_rounding_down_and_up_enclose_the_amount_within_one_step(amount: int, pl
 @given(
     st.integers(min_value=0, max_value=MAX_UNITS), st.integers(min_value=1, max_value=10**6 * 10**8)
 )
-def test_converting_there_and_back_never_makes_money(amount: int, rate: int) -> None:
+def test_a_conversion_is_exact_but_for_less_than_a_unit_in_our_favour(
+    amount: int, rate: int
+) -> None:
     there = convert(amount, rate)
     assert there * UNITS_PER_WHOLE <= amount * rate < (there + 1) * UNITS_PER_WHOLE
-    assert unconvert(there, rate) <= amount
 
 
 def test_a_literal_that_is_no_amount_is_our_own_mistake() -> None:

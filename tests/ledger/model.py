@@ -4,6 +4,7 @@ It shares no code with the actors: it applies whole intents, one after the other
 """
 
 from collections import defaultdict
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from domain.ledger import SYSTEM, AccountKey, Hold, Intent
@@ -35,7 +36,7 @@ class Model:
         if intent.place is not None:
             place = intent.place
             self.holds[journal_id] = Hold(place.account, place.amount, journal_id)
-        for key in intent.debited():
+        for key in debited(intent):
             assert key.owner == SYSTEM or self.balances[key] >= self.held(key), key
 
     def can(self, intent: Intent, queued: list[Intent]) -> bool:
@@ -43,7 +44,7 @@ class Model:
 
         What those pay out is gone; what they bring in, or release, is not there yet.
         """
-        for key in intent.debited():
+        for key in debited(intent):
             if key.owner == SYSTEM:
                 continue
             released = intent.close is not None and intent.close.account == key
@@ -56,6 +57,14 @@ class Model:
         """What is neither held nor taken by those already accepted."""
         spent = sum(_spends(intent, key) for intent in queued)
         return self.balances[key] - self.held(key) - spent
+
+
+def debited(intent: Intent) -> Iterator[AccountKey]:
+    """Accounts money leaves or is held on."""
+    if intent.place is not None:
+        yield intent.place.account
+    for posting in intent.postings:
+        yield posting.source
 
 
 def _pays(intent: Intent, key: AccountKey) -> int:

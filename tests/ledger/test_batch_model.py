@@ -23,7 +23,7 @@ from domain.ledger import (
     system,
     wallet,
 )
-from tests.ledger.model import Model
+from tests.ledger.model import Model, debited
 
 ASSETS = ("USD", "BTC")
 PEOPLE = [wallet(owner, asset) for owner in (1, 2) for asset in ASSETS]
@@ -69,8 +69,8 @@ class LedgerMachine(RuleBasedStateMachine):
         """Decide as Ledger.record does, and compare with the model."""
         verdict = decide(self.accounts, intent)
         queued = [command.intent for command in self.queue]
-        debited = [key for key in intent.debited() if key != self._held_on(intent)]
-        if any(self.accounts[key].is_locked for key in debited):
+        paying = [key for key in debited(intent) if key != self._held_on(intent)]
+        if any(self.accounts[key].is_locked for key in paying):
             assert verdict is Refusal.ACCOUNT_LOCKED
         else:
             expected = None if self.model.can(intent, queued) else Refusal.INSUFFICIENT_FUNDS

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import msgspec
 
-from domain.chains.addresses import bitcoin_address, bitcoin_script
+from domain.chains.addresses import bitcoin_script
 from domain.chains.hashes import hash160, sha256
 from providers.bitcoin.tx import Input, Malformed, Output, Tx, is_signed, parsed, serialized, signed
 from providers.hdwallet import curve
@@ -21,7 +21,6 @@ from providers.sandbox.chains.pace import Pace
 _OUTSIDER: Final = int.from_bytes(sha256(b"the outsider"), "big")
 _OUTSIDER_KEY: Final = curve.compressed(curve.public_point(_OUTSIDER))
 _OUTSIDER_SCRIPT: Final = b"\x00\x14" + hash160(_OUTSIDER_KEY)
-OUTSIDER_ADDRESS: Final = bitcoin_address(_OUTSIDER_SCRIPT)
 _OLD_COINS: Final = 100
 _OLD_VALUE: Final = 1_000 * 10**8
 _ENDOWMENT: Final = 20 * 10**8

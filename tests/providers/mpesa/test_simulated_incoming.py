@@ -3,7 +3,6 @@
 import time
 
 import httpx
-import msgspec
 import pytest
 
 from actors.rails import IncomingPayment, Registered
@@ -92,11 +91,3 @@ async def test_a_pull_lists_what_was_paid_oldest_first_and_by_offset(world: Worl
     assert await world.mpesa.list_incoming(**window, offset=1) == pulled[1:]
     past = {"from_us": now_us - 120 * US, "to_us": now_us - 60 * US}
     assert await world.mpesa.list_incoming(**past) == ()
-
-
-def test_a_callback_is_acknowledged_as_the_document_says() -> None:
-    """X-C14."""
-    assert msgspec.json.decode(callbacks.ACKNOWLEDGED) == {
-        "ResultCode": 0,
-        "ResultDesc": "Accepted",
-    }

@@ -116,12 +116,6 @@ async def test_an_asker_who_leaves_during_the_fetch_does_not_leave_the_others_wi
     assert await world.shown() == "133.33"
 
 
-async def test_values_in_dollars_are_exact_to_the_unit_and_rounded_down(world: World) -> None:
-    assert await world.rates.usd_value("USD", 5) == 5
-    assert await world.rates.usd_value("KES", units_of("1000")) == units_of("7.50018750")
-    assert await world.rates.usd_value("BTC", units_of("0.05")) == units_of("2132.525")
-
-
 async def test_the_last_rates_serve_while_the_source_is_down_but_not_for_ever(
     world: World,
 ) -> None:
@@ -243,18 +237,6 @@ async def test_a_misplaced_decimal_point_is_never_taken_however_often_it_is_said
     with pytest.raises(RatesUnavailable):
         await world.rates.quote("USD", "KES")
     assert await world.shown("BTC", "USD") == "42650.5"
-
-
-async def test_the_cache_can_be_looked_into_without_waiting(world: World) -> None:
-    assert world.rates.cached("USD/KES") is None
-    await world.rates.refresh()
-    assert world.rates.cached("USD/KES") == units_of("133.33")
-    assert world.rates.cached("USDC/KES") == units_of("133.33")
-    assert world.store.rows == []
-    with pytest.raises(ValueError, match="the market calls KES/USD USD/KES"):
-        world.rates.cached("KES/USD")
-    world.clock.advance(600)
-    assert world.rates.cached("USD/KES") is None
 
 
 async def test_a_store_that_fails_gives_no_quote_and_the_next_asker_gets_one(
