@@ -8,6 +8,7 @@ askers that wait for its recovery, so a million accounts cost no tasks. Only the
 posted counters, after its commit.
 """
 
+from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from itertools import islice
 from typing import Final, Protocol
@@ -16,6 +17,7 @@ import outcome
 import trio
 
 from actors.clock import Clock
+from actors.runtime.gathering import gathered
 from domain.ledger import AccountKey, may_overdraw
 
 
@@ -127,7 +129,7 @@ class AccountStore(Protocol):
 
 
 LOAD_BATCH: Final = 512  # accounts per recovery query
-LOADERS: Final = 3  # simultaneous recovery queries
+LOADERS: Final = 2  # simultaneous recovery queries
 _STOPPED: Final = "the account directory has stopped"
 RESIDENT_LIMIT: Final = 400_000  # accounts kept in memory: about 200 MB
 
@@ -141,7 +143,9 @@ class Accounts:
         self._store = store
         self._clock = clock
         self._limit = resident_limit
-        self.resident: dict[AccountKey, Account] = {}
+        # Ordered, because the oldest leave first: a plain dict would be searched from its start,
+        # past all that have left already.
+        self.resident: OrderedDict[AccountKey, Account] = OrderedDict()
         self._wanted: dict[AccountKey, list[trio.lowlevel.Task]] = {}
         self._loading: dict[AccountKey, list[trio.lowlevel.Task]] = {}
         self._work = trio.lowlevel.ParkingLot()
@@ -173,6 +177,15 @@ class Accounts:
             account = await self._recover(key)
         return account
 
+    def expect(self, key: AccountKey) -> None:
+        """The account is about to be asked for: begin to recover it. Never waits.
+
+        An expected account that cannot be recovered is nobody's failure; whoever asks for it
+        tries again.
+        """
+        if key not in self.resident and key not in self._loading and not self._stopped:
+            self._want(key)
+
     async def open(self, key: AccountKey, number: str | None = None) -> Account:
         """The account, created with zero balance when it does not exist."""
         # Only a recovery puts an account into memory, and at most one a key is under way: what
@@ -188,7 +201,7 @@ class Accounts:
         if excess <= 0:
             return
         idle = (a for a in self.resident.values() if not a.in_flight)
-        for account in [a for _, a in zip(range(excess), idle, strict=False)]:
+        for account in list(islice(idle, excess)):
             account.alive = False
             del self.resident[account.key]
 
@@ -197,8 +210,7 @@ class Accounts:
             raise RuntimeError(_STOPPED)
         waiters = self._loading.get(key)
         if waiters is None:
-            waiters = self._wanted.setdefault(key, [])
-            self._work.unpark(count=1)
+            waiters = self._want(key)
         task = trio.lowlevel.current_task()
         waiters.append(task)
 
@@ -214,15 +226,25 @@ class Accounts:
             found.in_flight -= 1
         return found
 
+    def _want(self, key: AccountKey) -> list[trio.lowlevel.Task]:
+        """Have the account recovered; the list of those who wait for it."""
+        waiters = self._wanted.get(key)
+        if waiters is None:
+            waiters = self._wanted[key] = []
+            self._work.unpark()
+        return waiters
+
     async def _load_forever(self) -> None:
         while True:
             while not self._wanted:
                 await self._work.park()
+            await gathered(self._wanted, LOAD_BATCH)
             keys = list(islice(self._wanted, LOAD_BATCH))
             for key in keys:
                 self._loading[key] = self._wanted.pop(key)
-            await self._load(keys)
-            self.passivate()
+            if keys:  # else the other loader has taken them
+                await self._load(keys)
+                self.passivate()
 
     async def _load(self, keys: Sequence[AccountKey]) -> None:
         try:

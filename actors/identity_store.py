@@ -48,6 +48,10 @@ class UserStore(Protocol):
         """Those of `user_ids` that exist, deleted ones included."""
         ...
 
+    async def present(self, user_ids: Sequence[int]) -> list[int]:
+        """Those of `user_ids` that exist and are not deleted."""
+        ...
+
     async def find(self, by: Lookup, value: str) -> int | None:
         """The user id `value` belongs to."""
         ...

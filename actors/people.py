@@ -153,6 +153,10 @@ class People:
         """The person, deleted or not; None when there is nobody."""
         return await self._profiles.get(user_id)
 
+    async def is_there(self, user_id: int) -> bool:
+        """Whether there is such a person, and not deleted; costs less than their profile."""
+        return await self._profiles.is_there(user_id)
+
     async def by_email(self, email: str) -> Profile | None:
         """Whoever has this e-mail (canonical form), verified or not."""
         return await self._profiles.find(Lookup.EMAIL, email)

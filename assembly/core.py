@@ -2,10 +2,10 @@
 
 import random
 import secrets
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Protocol
 
 import trio
 
@@ -97,19 +97,32 @@ class Core:
     aliases: Mapping[str, str]  # of addresses: what documents show for real ones
 
 
+class _Part(Protocol):
+    """What runs as a task of its own, and says when it can serve."""
+
+    @property
+    def run(self) -> Callable[..., Awaitable[None]]: ...
+
+
 @asynccontextmanager
 async def running_core(
-    options: Options, keys: Secrets, dsn: str, pool: Pool, clock: Clock, outside: Outside
+    options: Options,
+    keys: Secrets,
+    dsn: str,
+    pool: Pool,
+    lookups: Pool,
+    clock: Clock,
+    outside: Outside,
 ) -> AsyncIterator[Core]:
     """Start the core in order; on leaving, stop it in reverse with everything queued answered."""
     feeds = Feeds()
-    accounts = PostgresAccounts(pool)
+    accounts = PostgresAccounts(pool, lookups)
     directory = Accounts(accounts, clock)
     journal = Journal(PostgresJournal(dsn), feeds, clock)
     ledger = Ledger(directory, journal)
     messenger = Messenger(outside.channels)
     box = SecretBox(derive_key(keys.data.encode(), "secrets"), secrets.token_bytes)
-    users = Users(pool, box)
+    users = Users(pool, box, lookups)
     addresses = await _hd_wallet(options, pool, box, clock)
     people = _people(options, keys, users, pool, clock, messenger, addresses)
     sockets = Sockets(clock)
@@ -131,10 +144,7 @@ async def running_core(
             (payments, callbacks, funding),
             (rail,),
         ):
-            nursery = await stack.enter_async_context(trio.open_nursery())
-            stack.callback(nursery.cancel_scope.cancel)
-            for part in tier:
-                await nursery.start(part.run)
+            await _start(stack, tier)
         yield Core(
             clock=clock,
             pool=pool,
@@ -163,6 +173,14 @@ async def running_core(
         )
         with trio.move_on_after(5):
             await journal.drain()
+
+
+async def _start(stack: AsyncExitStack, tier: Sequence[_Part]) -> None:
+    """Run these in one nursery until `stack` unwinds."""
+    nursery = await stack.enter_async_context(trio.open_nursery())
+    stack.callback(nursery.cancel_scope.cancel)
+    for part in tier:
+        await nursery.start(part.run)
 
 
 def _payments(

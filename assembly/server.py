@@ -43,10 +43,12 @@ from storage.exchange_quotes import PostgresQuotes
 from storage.installation import recall, remember
 from storage.migrate import migrate
 from storage.pool import Pool
+from storage.prepared import LOOKUP_SESSION
 
 log = structlog.get_logger(__name__)
 
 POOL_SIZE: Final = 8
+LOOKUP_SESSIONS: Final = 4  # as many as the accounts' and the people's loaders use at once
 _EVERYWHERE: Final = frozenset({"0.0.0.0", "::", "localhost"})  # noqa: S104  # compared with
 DRAIN_WITHIN_S: Final = 10.0
 # Actors are few kinds of long-lived objects: collecting them again and again costs pauses of
@@ -64,6 +66,9 @@ async def running(options: Options) -> AsyncIterator[Server]:
         with reaching_database(options):
             await migrate(dsn)
             pool = await stack.enter_async_context(Pool.opened(dsn, POOL_SIZE))
+            lookups = await stack.enter_async_context(
+                Pool.opened(dsn, LOOKUP_SESSIONS, session=LOOKUP_SESSION)
+            )
             await claim(options, pool)
         clock = Clock(int(await recall(pool, CLOCK_OFFSET) or 0) if options.is_sandbox else 0)
         sims = await _simulators(stack, options, clock)
@@ -74,7 +79,7 @@ async def running(options: Options) -> AsyncIterator[Server]:
             outside(settings, clock, _base(options), PostgresQuotes(pool))
         )
         core = await stack.enter_async_context(
-            running_core(options, keys, dsn, pool, clock, clients)
+            running_core(options, keys, dsn, pool, lookups, clock, clients)
         )
         trading = await stack.enter_async_context(running_trading(options, keys, core, clients))
         nursery = await stack.enter_async_context(trio.open_nursery())

@@ -1,30 +1,37 @@
 """Ledger accounts: recovering them for their actors, and opening new ones."""
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Final
 
 from actors.account import Account
 from domain.ledger import AccountKey, may_overdraw
-from storage.arrays import Int8s, Texts, register
+from storage.arrays import int8s, labels
+from storage.driver import Row
 from storage.pool import Pool
+from storage.prepared import Prepared
 
 _COLUMNS: Final = """
-a.id, a.owner_id, a.asset, a.purpose, a.chain, a.provider, a.mode, a.number, a.is_active,
+a.owner_id, a.asset, a.purpose, a.chain, a.provider, a.mode, a.id, a.number, a.is_active,
 a.is_locked, a.created_us, b.debits_posted::text, b.credits_posted::text, b.debits_pending::text,
 b.credits_pending::text, b.sequence, b.last_us
 """
-_LOAD: Final = f"""
-SELECT {_COLUMNS}
-FROM unnest(%b, %b, %b, %b, %b, %b) AS k (owner_id, asset, purpose, chain, provider, mode)
-CROSS JOIN LATERAL (SELECT * FROM accounts a WHERE a.owner_id = k.owner_id AND a.asset = k.asset
-    AND a.purpose = k.purpose AND a.chain = k.chain AND a.provider = k.provider
-    AND a.mode = k.mode LIMIT 1) a
+_LOAD: Final = Prepared(
+    "load_accounts",
+    """
+SELECT k.n, a.id, a.number, a.is_active, a.is_locked, a.created_us, b.debits_posted::text,
+       b.credits_posted::text, b.debits_pending::text, b.credits_pending::text, b.sequence,
+       b.last_us
+FROM unnest($1::bigint[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[])
+    WITH ORDINALITY AS k (owner_id, asset, purpose, chain, provider, mode, n)
+JOIN accounts a ON a.owner_id = k.owner_id AND a.asset = k.asset AND a.purpose = k.purpose
+    AND a.chain = k.chain AND a.provider = k.provider AND a.mode = k.mode
 JOIN balances b ON b.account_id = a.id
-"""  # noqa: S608  # only constants
+""",
+)
 _BY_OWNER: Final = f"""
 SELECT {_COLUMNS} FROM accounts a JOIN balances b ON b.account_id = a.id
 WHERE a.owner_id = %s ORDER BY a.id
-"""  # noqa: S608
+"""  # noqa: S608  # only constants
 _BY_NUMBER: Final = f"""
 SELECT {_COLUMNS} FROM accounts a JOIN balances b ON b.account_id = a.id WHERE a.number = %s
 """  # noqa: S608
@@ -45,16 +52,17 @@ _LOCK: Final = "UPDATE accounts SET is_locked = %s WHERE number = %s"
 class PostgresAccounts:
     """Implements actors.account.AccountStore."""
 
-    def __init__(self, pool: Pool) -> None:
+    def __init__(self, pool: Pool, lookups: Pool | None = None) -> None:
+        """`lookups`: sessions for recoveries alone (storage.prepared), so that those wait for
+        nobody else's queries."""
         self._pool = pool
+        self._lookups = lookups or pool
 
     async def load(self, keys: Sequence[AccountKey]) -> list[Account]:
-        owners, *texts = zip(*keys, strict=True)
-        params = [Int8s(owners), *(Texts(column) for column in texts)]
-        async with self._pool.connection() as connection:
-            register(connection)
-            rows = await (await connection.execute(_LOAD, params, prepare=True)).fetchall()
-        return [_account(row) for row in rows]
+        owners, *names = zip(*keys, strict=True)
+        rows = await _LOAD.rows(self._lookups, int8s(owners), *map(labels, names))
+        # Of the key the database only says which: the askers' key saves building an equal one.
+        return [_account(keys[row[0] - 1], row[1:]) for row in rows]
 
     async def open(self, key: AccountKey, created_us: int, number: str | None) -> None:
         """New accounts are numbered ACC-<asset>-<id>, the platform's SYS-<asset>-<purpose>."""
@@ -71,32 +79,38 @@ class PostgresAccounts:
 
     async def owned_by(self, owner_id: int) -> list[Account]:
         """Snapshots of all accounts of one owner, oldest first (not the live actors)."""
-        return [_account(row) for row in await self._pool.fetch(_BY_OWNER, [owner_id])]
+        return [_snapshot(row) for row in await self._pool.fetch(_BY_OWNER, [owner_id])]
 
     async def by_number(self, number: str) -> Account | None:
         """A snapshot of the account with this number (not the live actor)."""
         row = await self._pool.fetch_one(_BY_NUMBER, [number])
-        return _account(row) if row is not None else None
+        return _snapshot(row) if row is not None else None
 
     async def set_locked(self, number: str, locked: bool) -> bool:
         """Lock or unlock an account's debits; False when there is no such number."""
         return await self._pool.execute(_LOCK, [locked, number]) == 1
 
 
-def _account(row: tuple[Any, ...]) -> Account:
-    id_, owner, asset, purpose, chain, provider, mode, number, active, locked, created, *rest = row
-    debits, credits_, debits_pending, credits_pending, sequence, last_us = rest
+def _snapshot(row: Row) -> Account:
+    """Of a row of _COLUMNS."""
+    return _account(AccountKey(*row[:6]), row[6:])
+
+
+def _account(key: AccountKey, row: Row) -> Account:
+    """Of the columns after the key."""
+    id_, number, active, locked, created, *amounts, sequence, last_us = row
+    debits, credits_, debits_pending, credits_pending = map(int, amounts)
     return Account(
         id_,
-        AccountKey(owner, asset, purpose, chain, provider, mode),
+        key,
         number,
         active,
         locked,
         created,
-        int(debits),
-        int(credits_),
-        int(debits_pending),
-        int(credits_pending),
+        debits,
+        credits_,
+        debits_pending,
+        credits_pending,
         sequence,
         last_us,
     )

@@ -12,7 +12,7 @@ from typing import Any, Final, Self, TypeVar
 import psycopg
 import trio
 from psycopg import pq
-from psycopg.abc import ConnDict, PQGen, PQGenConn
+from psycopg.abc import ConnDict, PQGen, PQGenConn, Transformer
 from psycopg.conninfo import conninfo_attempts, conninfo_to_dict, make_conninfo
 from psycopg.rows import AsyncRowFactory, tuple_row
 from psycopg.waiting import Ready, Wait
@@ -68,6 +68,7 @@ class TrioConnection(psycopg.AsyncConnection[Row]):
         row_factory: AsyncRowFactory[Row] = tuple_row,
     ) -> None:
         super().__init__(pgconn, row_factory)
+        self.prepared: dict[bytes, Transformer] = {}  # named statements, and how their rows load
         self.lock = _Lock()  # type: ignore[assignment]  # psycopg's is asyncio's
         self.cursor_factory = BinaryCursor
 

@@ -6,7 +6,7 @@ waits without a bound: for a free connection, for the server to answer, for a co
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from typing import Any, Final
+from typing import Any, Final, LiteralString
 
 import psycopg
 import trio
@@ -29,8 +29,11 @@ class Pool:
     connection lost is replaced at the next use.
     """
 
-    def __init__(self, dsn: str, size: int, acquire_within_s: float) -> None:
+    def __init__(
+        self, dsn: str, size: int, acquire_within_s: float, session: LiteralString | None
+    ) -> None:
         self._dsn = dsn
+        self._session = session
         self._acquire_within_s = acquire_within_s
         self._free = trio.Semaphore(size)
         self._idle: list[TrioConnection] = []
@@ -44,9 +47,13 @@ class Pool:
         size: int = DEFAULT_SIZE,
         *,
         acquire_within_s: float = DEFAULT_ACQUIRE_WITHIN_S,
+        session: LiteralString | None = None,
     ) -> AsyncIterator["Pool"]:
-        """A pool on a database that answers; raises Unavailable when it does not."""
-        pool = cls(dsn, size, acquire_within_s)
+        """A pool on a database that answers; raises Unavailable when it does not.
+
+        `session` is a statement that every new session begins with.
+        """
+        pool = cls(dsn, size, acquire_within_s, session)
         try:
             async with pool.connection():
                 pass
@@ -55,13 +62,14 @@ class Pool:
             pool._close()
 
     @asynccontextmanager
-    async def connection(self) -> AsyncIterator[TrioConnection]:
-        """Borrow a session in autocommit. What dies under the caller counts as OutcomeUnknown."""
+    async def connection(self, *, reads: bool = False) -> AsyncIterator[TrioConnection]:
+        """Borrow a session in autocommit. What dies under the caller counts as OutcomeUnknown,
+        or as Unavailable when the caller only `reads`."""
         connection = await self._acquire()
         try:
             yield connection
         except psycopg.Error as error:
-            raise translated(error, lost=connection.closed, sent_write=True) from error
+            raise translated(error, lost=connection.closed, sent_write=not reads) from error
         finally:
             self._release(connection)
 
@@ -150,9 +158,22 @@ class Pool:
 
     async def _connect(self, within_s: float) -> TrioConnection:
         try:
-            return await TrioConnection.connect(self._dsn, within_s=within_s)
+            connection = await TrioConnection.connect(self._dsn, within_s=within_s)
         except psycopg.Error as error:
             raise translated(error, lost=True, sent_write=False) from error
+        if self._session is not None:
+            await self._begin(connection, self._session)
+        return connection
+
+    async def _begin(self, connection: TrioConnection, statement: LiteralString) -> None:
+        """Run the statement a session begins with; one that fails takes the session along."""
+        try:
+            await connection.execute(statement)
+        except BaseException as error:
+            connection.discard()
+            if isinstance(error, psycopg.Error):
+                raise translated(error, lost=True, sent_write=False) from error
+            raise
 
     def _release(self, connection: TrioConnection) -> None:
         if connection.is_idle and not self._closed:

@@ -8,12 +8,13 @@ from psycopg.types.numeric import Int8
 
 from actors.identity_store import Lookup, StaleWrite, StoreUnavailable, UserOrder
 from domain.identity import Agent, Person, Profile, Reason, Role
-from storage.arrays import Int8s, Texts, register
+from storage.arrays import Int8s, Texts, int8s, register
 from storage.crypto import SecretBox
 from storage.driver import Row, TrioConnection
 from storage.errors import Unavailable, UniqueViolation
 from storage.gathered import Gathered
 from storage.pool import Pool
+from storage.prepared import Prepared
 
 _PROFILE_COLUMNS: Final = """
     u.id, u.object_id, u.email, u.email_verified, u.email_proved_us, u.phone, u.phone_verified,
@@ -27,6 +28,12 @@ SELECT {_PROFILE_COLUMNS}, u.password_hash, u.totp_secret, u.totp_pending, u.tot
        u.totp_last_step, u.revision
 {_FROM} WHERE u.id = %s
 """
+_PRESENT: Final = Prepared(
+    "present_users",
+    """
+SELECT u.id FROM unnest($1::bigint[]) AS k (id) JOIN users u ON u.id = k.id WHERE NOT u.deleted
+""",
+)
 _FIND: Final = {
     Lookup.EMAIL: "SELECT id FROM users WHERE email = %s",
     Lookup.AGENT_ID: "SELECT user_id FROM agents WHERE agent_id = %s",
@@ -102,8 +109,10 @@ def store_errors() -> Iterator[None]:
 class Users:
     """The people of the database; secrets pass through `box`."""
 
-    def __init__(self, pool: Pool, box: SecretBox) -> None:
+    def __init__(self, pool: Pool, box: SecretBox, lookups: Pool | None = None) -> None:
+        """`lookups`: sessions for look-ups of many at once (storage.prepared)."""
         self._pool = pool
+        self._lookups = lookups or pool
         self._by_phone = Gathered(pool, _by_phones)
         self._box = box
 
@@ -115,6 +124,11 @@ class Users:
                 cursor = await connection.execute(_PROFILES, (Int8s(user_ids),), prepare=True)
                 rows = await cursor.fetchall()
         return [_profile(row) for row in rows]
+
+    async def present(self, user_ids: Sequence[int]) -> list[int]:
+        """Those of `user_ids` that exist and are not deleted."""
+        with store_errors():
+            return [row[0] for row in await _PRESENT.rows(self._lookups, int8s(user_ids))]
 
     async def find(self, by: Lookup, value: str) -> int | None:
         """The user id `value` belongs to."""

@@ -7,6 +7,7 @@
 - `supervisor`, `child`, `restarts`: starts children in order, restarts, quarantines or escalates,
   stops in reverse.
 - `registry`, `keyed`: actors by key, started on demand, passivated when idle.
+- `gathering`: waiting a turn or two, so that one query serves all who are about to ask.
 
 An actor is an async function that takes `task_status`. It loads its state, reports started and
 serves its mailbox until the mailbox says there is nothing more for it:

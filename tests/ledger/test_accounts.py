@@ -5,8 +5,9 @@ from collections import Counter
 
 import pytest
 import trio
+import trio.testing
 
-from actors.account import Account
+from actors.account import LOADERS, Account
 from domain.ledger import AccountKey, Hold, Intent, Recorded, Refusal, wallet
 from storage.errors import Unavailable
 from tests.ledger.house import House, living, transfer
@@ -77,12 +78,69 @@ async def test_an_asker_that_leaves_does_not_take_the_recovery_along(house: Hous
     assert len(askers.answers) == 10
 
 
+async def test_those_who_ask_at_the_same_time_share_one_query(house: House) -> None:
+    house.accounts.loaded.clear()
+    keys = [wallet(owner, "USD") for owner in range(1, 101)]
+    askers = [Askers(house, key) for key in keys]
+    async with trio.open_nursery() as nursery:
+        for asker in askers:
+            nursery.start_soon(asker.ask)
+    assert [set(batch) for batch in house.accounts.loaded] == [set(keys)]
+    assert all(asker.answers == [None] for asker in askers)
+
+
+async def test_an_expected_account_is_there_when_it_is_asked_for(house: House) -> None:
+    await house.fund(ANN, 5)
+    house.passivate()
+    house.accounts.loaded.clear()
+    house.ledger.accounts.expect(ANNS)
+    house.ledger.accounts.expect(ANNS)
+    house.accounts.loads.close()
+    await house.accounts.loads.until_waiting()
+    house.ledger.accounts.expect(ANNS)  # it is being recovered already
+    askers = Askers(house, ANNS)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(askers.ask)
+        house.accounts.loads.open()
+    house.ledger.accounts.expect(ANNS)
+    await trio.testing.wait_all_tasks_blocked()
+    assert house.accounts.loaded == [[ANNS]]
+    assert askers.answers == [house.ledger.accounts.peek(ANNS)]
+    await house.must(transfer(ANN, BEN, 5))
+    await house.balances()
+
+
+async def test_an_expectation_that_fails_is_nobodys_failure(house: House) -> None:
+    await house.fund(ANN, 5)
+    house.passivate()
+    house.accounts.fault = Unavailable("away")
+    house.ledger.accounts.expect(ANNS)
+    house.ledger.accounts.expect(BENS)
+    await trio.testing.wait_all_tasks_blocked()
+    house.accounts.fault = None
+    house.ledger.accounts.expect(BENS)  # who has no account: that changes nothing
+    await house.must(transfer(ANN, BEN, 5))
+    await house.balances()
+
+
+async def test_the_oldest_leave_first_and_those_in_flight_stay(dsn: str) -> None:
+    async with living(dsn, resident_limit=3) as house:
+        for owner in range(1, 7):
+            await house.ledger.accounts.open(wallet(owner, "USD"))
+        assert [key.owner for key in house.ledger.accounts.resident] == [4, 5, 6]
+        oldest = house.ledger.accounts.peek(wallet(4, "USD"))
+        assert oldest is not None
+        oldest.in_flight += 1
+        await house.ledger.accounts.open(wallet(7, "USD"))
+        assert [key.owner for key in house.ledger.accounts.resident] == [4, 6, 7]
+
+
 async def test_nobody_waits_for_a_directory_that_has_stopped(dsn: str) -> None:
     """architecture.md, "Actors": on stop everything queued is answered."""
     async with trio.open_nursery() as outside, living(dsn) as house:
         house.accounts.loads.close()
         loading, waiting = Askers(house, ANNS), Askers(house, BENS)
-        for owner in range(10, 13):  # every loader is busy
+        for owner in range(10, 10 + LOADERS):  # every loader is busy
             outside.start_soon(Askers(house, wallet(owner, "USD")).ask)
             await house.accounts.loads.until_waiting(owner - 9)
         outside.start_soon(loading.ask)
@@ -90,6 +148,7 @@ async def test_nobody_waits_for_a_directory_that_has_stopped(dsn: str) -> None:
         await trio.testing.wait_all_tasks_blocked()
         house.scope.cancel()
     assert len(loading.errors) == len(waiting.errors) == 1
+    house.ledger.accounts.expect(ANNS)
     with pytest.raises(RuntimeError, match="stopped"):
         await house.ledger.accounts.get(ANNS)
 

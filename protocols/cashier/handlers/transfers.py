@@ -36,7 +36,7 @@ async def transfer(cashier: Cashier, call: Call, request: Transfer) -> Success:
     units = checks.positive(request.amount)
     asset = checks.currency(request.currency)
     checks.exact(units, asset)
-    recipient = await _recipient(cashier, request.to_user_id)
+    recipient = await _recipient(cashier, request.to_user_id, asset.code)
     if recipient == call.user_id:
         raise Refused(Problem.TO_YOURSELF)
     send: Callable[..., Awaitable[Success]]
@@ -54,11 +54,14 @@ async def transfer(cashier: Cashier, call: Call, request: Transfer) -> Success:
     return await send()
 
 
-async def _recipient(cashier: Cashier, to_user_id: str) -> int:
+async def _recipient(cashier: Cashier, to_user_id: str, asset: str) -> int:
     """The user id money is sent to: somebody who is there (CASH-C32)."""
     user_id = checks.user_id(to_user_id)
-    profile = await cashier.people.profile(user_id) if user_id is not None else None
-    if user_id is None or profile is None or profile.deleted:
+    if user_id is None:
+        raise Refused(Problem.RECIPIENT_NOT_FOUND)
+    # Nearly always the account is wanted next: looked up beside the person, not after.
+    cashier.ledger.accounts.expect(wallet(user_id, asset))
+    if not await cashier.people.is_there(user_id):
         raise Refused(Problem.RECIPIENT_NOT_FOUND)
     return user_id
 

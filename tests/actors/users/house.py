@@ -63,6 +63,13 @@ class MemoryUsers:
         await self.disk.touch()
         return found
 
+    async def present(self, user_ids):
+        self.disk.reads += 1
+        people = self.disk.people
+        found = [i for i in user_ids if i in people and not people[i].profile.deleted]
+        await self.disk.touch()
+        return found
+
     async def find(self, by, value):
         await self.disk.touch()
         for user_id, person in self.disk.people.items():

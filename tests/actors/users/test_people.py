@@ -5,8 +5,8 @@ import trio
 import trio.testing
 
 from actors.identity_store import StoreUnavailable
+from actors.known import DOUBT_S
 from actors.people import Authenticated, NewPerson, Unauthorized
-from actors.profiles import DOUBT_S
 from actors.user_messages import Create, TryCode, TryTotp
 from domain.identity import (
     Agent,

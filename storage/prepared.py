@@ -1,0 +1,68 @@
+"""Reads that are asked for all the time: prepared by name and run without psycopg's cursor.
+
+Finding dumpers, a statement's name and a plan anew for every call cost both sides twice what the
+rows themselves do (benchmarks/RESULTS.md, "Growth and start").
+"""
+
+from collections.abc import Sequence
+from typing import Final
+
+import psycopg
+from psycopg import generators, pq
+from psycopg.abc import PQGen
+from psycopg.adapt import Transformer
+
+from storage.driver import Row, TrioConnection
+from storage.pool import Pool
+
+# For the sessions that only look rows up: arrays are joined to keys, row by row through an index,
+# by one plan for every number of keys. Planned for its values, a look-up takes longer to plan
+# than to run.
+LOOKUP_SESSION: Final = """
+SELECT set_config(name, value, false)
+FROM (VALUES ('plan_cache_mode', 'force_generic_plan'), ('enable_seqscan', 'off'),
+             ('enable_hashjoin', 'off'), ('enable_mergejoin', 'off'),
+             ('enable_bitmapscan', 'off'), ('enable_material', 'off'), ('enable_memoize', 'off'),
+             ('application_name', 'daftari look-ups')) AS settings (name, value)
+"""
+
+
+class Prepared:
+    """One SELECT with binary parameters `$1`, `$2` …, each cast to its type in the statement."""
+
+    def __init__(self, name: str, sql: str) -> None:
+        """`name` is the statement's in a session, so no other may have it."""
+        self._name = name.encode()
+        self._sql = sql.encode()
+
+    async def rows(self, pool: Pool, *params: bytes) -> list[Row]:
+        """Every row, for parameters in the binary format. Raises what the pool raises."""
+        async with pool.connection(reads=True) as connection:
+            loaders = connection.prepared.get(self._name)
+            if loaders is None:
+                await connection.wait(self._prepare(connection))
+                loaders = connection.prepared[self._name] = Transformer(connection)
+            result = await connection.wait(self._execute(connection, params))
+            loaders.set_pgresult(result)
+            return loaders.load_rows(0, result.ntuples, tuple)
+
+    def _prepare(self, connection: TrioConnection) -> PQGen[None]:
+        connection.pgconn.send_prepare(self._name, self._sql, None)
+        _only((yield from generators.execute(connection.pgconn)))
+
+    def _execute(
+        self, connection: TrioConnection, params: Sequence[bytes]
+    ) -> PQGen["pq.abc.PGresult"]:
+        formats = [pq.Format.BINARY] * len(params)
+        connection.pgconn.send_query_prepared(
+            self._name, params, formats, result_format=pq.Format.BINARY
+        )
+        return _only((yield from generators.execute(connection.pgconn)))
+
+
+def _only(results: Sequence["pq.abc.PGresult"]) -> "pq.abc.PGresult":
+    for result in results:
+        if result.status in (pq.ExecStatus.COMMAND_OK, pq.ExecStatus.TUPLES_OK):
+            return result
+        raise psycopg.errors.error_from_result(result, encoding="utf-8")
+    raise psycopg.OperationalError("no answer from the database")
