@@ -205,6 +205,13 @@ class TradingFloor:
         """See Bots."""
         return self._board.is_killed(user_id)
 
+    def is_settled(self, user_id: int, platform: str) -> bool:
+        """Implements actors.balance_mirror.Orders."""
+        ordering = self._board.ordering
+        return not ordering or not any(
+            bot.id in ordering and bot.platform == platform for bot in self._board.of_user(user_id)
+        )
+
     async def keys_changed(self, user_id: int, platform: str) -> None:
         """See Bots."""
         for bot in self._board.of_user(user_id):

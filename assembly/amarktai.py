@@ -40,6 +40,7 @@ def amarktai(
         bots=trading.bots,
         keys=trading.keys,
         holdings=trading.holdings,
+        mirror=trading.mirror,
         transfers=trading.transfers,
         assistant=assistant,
         ledger=core.ledger,

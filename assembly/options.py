@@ -67,6 +67,7 @@ class Options:
     amarktai_requests_per_minute: int = 120
     amarktai_invite_codes: str = ""
     amarktai_allow_withdrawal_keys: str = ""
+    exchange_mirror_balances: str = ""
     assistant_url: str = ""
     assistant_model: str = "default"
     assistant_api_key: str = ""
@@ -160,6 +161,14 @@ class Options:
         if not self.amarktai_allow_withdrawal_keys:
             return self.is_sandbox
         return _is_true(self.amarktai_allow_withdrawal_keys)
+
+    @property
+    def mirrors_balances(self) -> bool:
+        """Sandbox users share each exchange's one account: there the ledger alone knows whose
+        money is whose."""
+        if not self.exchange_mirror_balances:
+            return not self.is_sandbox
+        return _is_true(self.exchange_mirror_balances)
 
     @property
     def admins(self) -> tuple[str, ...]:

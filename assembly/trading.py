@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import trio
 
 from actors.assistant_model import Model
+from actors.balance_mirror import BalanceMirror
 from actors.bots import Bots
 from actors.exchange_keys import ExchangeKeys
 from actors.fund_transfers import FundTransfers
@@ -29,6 +30,7 @@ class Trading:
     bots: Bots
     keys: ExchangeKeys
     holdings: Holdings
+    mirror: BalanceMirror
     transfers: FundTransfers
     streams: Expiries
     model: Model | None
@@ -57,10 +59,14 @@ async def running_trading(
     )
     async with floor as bots, trio.open_nursery() as nursery:
         await nursery.start(streams.run)
+        mirrored = clients.exchanges if options.mirrors_balances else {}
         yield Trading(
             bots=bots,
             keys=exchange_keys,
             holdings=holdings,
+            mirror=BalanceMirror(
+                mirrored, exchange_keys, bots, core.accounts, core.ledger, core.clock
+            ),
             transfers=transfers,
             streams=streams,
             model=clients.model,

@@ -7,6 +7,7 @@ from typing import Final
 
 from actors.assistant import Assistant
 from actors.audit import AuditLog
+from actors.balance_mirror import BalanceMirror
 from actors.bots import Bots
 from actors.clock import Clock
 from actors.exchange_keys import ExchangeKeys
@@ -62,6 +63,7 @@ class Amarktai:
     bots: Bots
     keys: ExchangeKeys
     holdings: Holdings
+    mirror: BalanceMirror
     transfers: FundTransfers
     assistant: Assistant
     ledger: Ledger

@@ -28,13 +28,17 @@ class Bots:
 
     def __init__(self, amarktai: Amarktai) -> None:
         self._bots = amarktai.bots
+        self._mirror = amarktai.mirror
 
     async def create(self, call: Call, body: wire.NewBot) -> Response:
         """Take its capital and start it; it says active by an event (AMKT-C16)."""
         once: Once | None = None
         if call.ticket is not None:
             once = Once(call.ticket, lambda bot: save(_created(bot)))
-        made = granted(await self._bots.create(call.user_id, _spec(body), once))
+        spec = _spec(body)
+        if spec.trading_mode is TradingMode.LIVE:
+            await self._mirror.freshen(call.user_id, (spec.platform,))
+        made = granted(await self._bots.create(call.user_id, spec, once))
         call.journaled = True
         return _created(made)
 

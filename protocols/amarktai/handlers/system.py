@@ -112,6 +112,7 @@ class System:
             raise Refused(Problem.PROVIDER_ERROR, _INVALID_KEYS, status=400)
         if not self._amarktai.keys.may_be_kept(check):
             raise Refused(Problem.PROVIDER_ERROR, _CAN_WITHDRAW, status=400)
+        self._amarktai.mirror.forget(call.user_id, platform.id)
         await self._amarktai.bots.keys_changed(call.user_id, platform.id)
         warning = _CAN_WITHDRAW if check.can_withdraw else UNSET
         return wire.KeysTested(message="API keys are valid", provider=platform.id, warning=warning)

@@ -27,9 +27,11 @@ class Wallet:
 
     async def balances(self, call: Call) -> wire.Balances:
         """By provider with a balance or keys (AMKT-C31)."""
+        keyed = await self._amarktai.keys.platforms(call.profile)
+        await self._amarktai.mirror.freshen(call.user_id, keyed)
         held = await self._amarktai.holdings.of(call.user_id)
         total = await self._amarktai.holdings.total_in_rand(held)
-        for platform in await self._amarktai.keys.platforms(call.profile):
+        for platform in keyed:
             held.setdefault(platform, {})
         return wire.Balances(
             balances={
@@ -47,6 +49,7 @@ class Wallet:
     async def transfer(self, call: Call, body: wire.TransferRequest) -> Response:
         """Set the amount aside and leave the rest to an operator (AMKT-C29)."""
         draft = _draft(call, body)
+        await self._amarktai.mirror.freshen(call.user_id, (draft.from_provider,))
 
         def render(transfer: FundTransfer, recorded: Recorded) -> bytes:
             return save(_answer(transfer, recorded))

@@ -56,6 +56,8 @@ class FakeExchange:
     is_away: bool = False
     feeds_opened: int = 0
     asked: int = 0  # for orders
+    balances_asked: int = 0
+    free: dict[str, int] = field(default_factory=dict)
     _senders: dict[str, list[trio.MemorySendChannel[Tick]]] = field(default_factory=dict)
     _sequence: int = 0
 
@@ -63,7 +65,11 @@ class FakeExchange:
         return KeyCheck(valid=keys == KEYS, latency_ms=1)
 
     async def balances(self, keys: Keys) -> dict[str, int]:
-        return {}
+        await trio.lowlevel.checkpoint()
+        self.balances_asked += 1
+        if self.is_away:
+            raise ExchangeUnavailable("away")
+        return dict(self.free)
 
     async def rules(self, symbol: str) -> SymbolRules:
         await trio.lowlevel.checkpoint()
