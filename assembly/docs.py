@@ -4,10 +4,9 @@ from collections.abc import Sequence
 from typing import Final
 
 from protocols.describe.site import Site
-from protocols.described import About
 from protocols.mpesa.surface import ABOUT as MPESA
 from protocols.sandbox.routes import ABOUT as SANDBOX
-from protocols.web import Route, Surface, plain_error
+from protocols.web import About, Route, Surface, plain_error
 
 VERSION: Final = "0.1.0"  # as in pyproject.toml; a test compares them
 _SERVER: Final = About(title="Server", text="Health, metrics and these documents.")

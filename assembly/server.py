@@ -33,9 +33,10 @@ from assembly.simulators import Simulators, simulators
 from assembly.surfaces import surfaces
 from assembly.trading import Trading, running_trading
 from protocols.expiry import Expiries
-from protocols.listener import Server, serve
+from protocols.listener import serve
 from protocols.mpesa.sockets import OpenSockets
 from protocols.sandbox.routes import sandbox_routes
+from protocols.server import Server
 from protocols.web import Route
 from storage import embedded
 from storage.embedded.server import Postgres

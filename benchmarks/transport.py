@@ -24,7 +24,8 @@ import trio
 
 from actors.connection import Connection, SocketLimits
 from protocols.http import Request, json_response
-from protocols.listener import Server, serve
+from protocols.listener import serve
+from protocols.server import Server
 from protocols.sockets import Admission, SocketRoute
 from protocols.sse import EventStream, Sink
 from protocols.web import Route, Surface, plain_error

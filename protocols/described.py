@@ -6,16 +6,13 @@ wire shows (raw numbers, members that are decoded loosely so that each mistake h
 own), the annotation says it with `meta`.
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING, Annotated, Any, Final, TypeAlias
+from typing import Annotated, Any, Final, TypeAlias
 
 import msgspec
 from msgspec import UNSET, Meta, Raw, UnsetType
-
-if TYPE_CHECKING:
-    from protocols.web import Route
 
 WANTED: Final = "x-wanted"  # becomes `required` of the object around the member
 ADDITIVE: Final = "x-additive"  # the surface's document does not show the member
@@ -94,22 +91,3 @@ class Guard(Enum):
 
 Errors: TypeAlias = Mapping[int, Any]
 """Status of a refusal → the type of its body, or a tuple of types of which it has one."""
-
-
-def _guarded_if_access(route: "Route") -> Guard:
-    return Guard.TOKEN if route.access is not None else Guard.NOTHING
-
-
-def _no_errors(_route: "Route") -> Errors:
-    return {}
-
-
-@dataclass(frozen=True, kw_only=True)
-class About:
-    """What a surface says of all its endpoints. `error` is the type of its error bodies."""
-
-    title: str = ""
-    text: str = ""
-    error: Any = None
-    errors: Callable[["Route"], Errors] = field(default=_no_errors)
-    guard: Callable[["Route"], Guard] = field(default=_guarded_if_access)

@@ -6,8 +6,8 @@ The connection's task runs `HttpConnection.run`. It ends with the connection, or
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from ipaddress import IPv4Network, IPv6Network, ip_address
-from typing import TYPE_CHECKING, Final, TypeAlias
+from ipaddress import ip_address
+from typing import Final
 
 import structlog
 
@@ -16,16 +16,12 @@ from actors.outbox import Transport
 from protocols.exchange import ClientGone, Exchange
 from protocols.http import BadRequest, Request, Response, has_body, parse_head
 from protocols.router import Found
+from protocols.server import Network, Server
 from protocols.sockets import Admission, BadUpgrade, SocketRoute, is_upgrade, negotiate
 from protocols.sse import EventStream, Sink, serve_stream
 from protocols.web import ErrorKind, Route, Surface, answer, finished
 
-if TYPE_CHECKING:
-    from protocols.listener import Server
-
 log = structlog.get_logger(__name__)
-
-Network: TypeAlias = IPv4Network | IPv6Network
 
 # A body nobody will look at is read up to here, so that the connection can be kept.
 _UNWANTED_BODY_BYTES: Final = 64 * 1024
@@ -46,7 +42,7 @@ class HttpConnection(Exchange):
 
     __slots__ = ("_peer", "_server", "busy", "sink")
 
-    def __init__(self, server: "Server", transport: Transport, peer: str) -> None:
+    def __init__(self, server: Server, transport: Transport, peer: str) -> None:
         super().__init__(
             transport, server.wheel, server.traffic, server.timing, server.root.render_error
         )

@@ -14,7 +14,7 @@ from typing import Any, Final, TypeAlias
 import msgspec
 import structlog
 
-from protocols.described import About, Said
+from protocols.described import Errors, Guard, Said
 from protocols.http import JSON, Request, Response
 from protocols.sockets import SocketRoute
 from protocols.sse import EventStream
@@ -130,6 +130,25 @@ class Cors:
             ("Access-Control-Allow-Headers", self.allow_headers),
             ("Access-Control-Max-Age", str(self.max_age)),
         )
+
+
+def _guarded_if_access(route: Route) -> Guard:
+    return Guard.TOKEN if route.access is not None else Guard.NOTHING
+
+
+def _no_errors(_route: Route) -> Errors:
+    return {}
+
+
+@dataclass(frozen=True, kw_only=True)
+class About:
+    """What a surface says of all its endpoints. `error` is the type of its error bodies."""
+
+    title: str = ""
+    text: str = ""
+    error: Any = None
+    errors: Callable[[Route], Errors] = field(default=_no_errors)
+    guard: Callable[[Route], Guard] = field(default=_guarded_if_access)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,8 +9,8 @@ from protocols.amarktai.session import socket_route
 from protocols.amarktai.wire.auth import Login
 from protocols.amarktai.wire.base import ErrorReply
 from protocols.amarktai.wire.system import TestKeys
-from protocols.described import About, Errors, Guard
-from protocols.web import Cors, Route, Surface
+from protocols.described import Errors, Guard
+from protocols.web import About, Cors, Route, Surface
 
 _MAX_BODY: Final = 64 * 1024  # the documented bodies have a few short members
 

@@ -15,11 +15,11 @@ from protocols.cashier.session import Session
 from protocols.cashier.spoken import received, sent
 from protocols.cashier.wire.base import Failure, Reply
 from protocols.cashier.wire.requests import SocketQuery
-from protocols.described import About, Guard
+from protocols.described import Guard
 from protocols.http import JSON, Request, Response
 from protocols.replay import resume_offset
 from protocols.sockets import Admission, SocketLimits, SocketRoute, offered_subprotocols
-from protocols.web import ErrorKind, Surface
+from protocols.web import About, ErrorKind, Surface
 
 PATH: Final = "/api/v1/cashier/svc/ws"
 HOST: Final = "api.safarigari.com"

@@ -8,7 +8,7 @@ from actors.callbacks import CallbackIntake, Source
 from actors.connection import Connection
 from domain.hashes import payouts as payouts_of
 from domain.hashes import pushes as pushes_of
-from protocols.described import About, Errors, Guard
+from protocols.described import Errors, Guard
 from protocols.http import Request, Response
 from protocols.mpesa import pushes, withdrawals
 from protocols.mpesa.admission import admitted, identify
@@ -27,7 +27,7 @@ from protocols.mpesa.spoken import (
 from protocols.mpesa.wire import Failed, Nod
 from protocols.replay import resume_offset
 from protocols.sockets import Admission, SocketLimits, SocketRoute
-from protocols.web import Cors, ErrorKind, Route, Surface
+from protocols.web import About, Cors, ErrorKind, Route, Surface
 
 # Document 001, "WebSocket Configuration"; pings and our own messages keep a socket alive
 # (MPWS-C12), one compressor for all is none per socket (MPWS-C13).

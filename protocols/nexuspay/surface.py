@@ -2,14 +2,14 @@
 
 from typing import Any, Final
 
-from protocols.described import About, Errors, Guard
+from protocols.described import Errors, Guard
 from protocols.nexuspay.hooks import Hooks
 from protocols.nexuspay.routes import routes
 from protocols.nexuspay.service import Access, NexusPay, Rate
 from protocols.nexuspay.session import updates_route
 from protocols.nexuspay.wire.base import ErrorReply
 from protocols.nexuspay.wire.mpesa import ROLLED_BACK, SHORT, PayWithCrypto
-from protocols.web import Cors, Route, Surface
+from protocols.web import About, Cors, Route, Surface
 
 _MAX_BODY: Final = 64 * 1024  # the documented bodies have a few short members
 _ALWAYS: Final = (400, 429, 500, 503)

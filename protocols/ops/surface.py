@@ -16,10 +16,10 @@ from actors.identity_store import StoreUnavailable
 from actors.people import Authenticated, People
 from actors.reviews import Decision, NotRuled, Review, ReviewDesk, Ruling
 from domain.money import plain
-from protocols.described import About, Errors, Guard
+from protocols.described import Errors, Guard
 from protocols.http import Request, Response, json_response
 from protocols.ops import wire
-from protocols.web import Cors, ErrorKind, Route, Surface
+from protocols.web import About, Cors, ErrorKind, Route, Surface
 
 log = structlog.get_logger(__name__)
 

@@ -9,14 +9,14 @@ import msgspec
 from actors.clock import US
 from domain.identity import Profile
 from domain.identity.contact import normalise_email
-from protocols.described import About, Errors
+from protocols.described import Errors
 from protocols.http import Request
 from protocols.sandbox import wire
 from protocols.sandbox.answers import change, look, patient, refused
 from protocols.sandbox.chains import chain_routes
 from protocols.sandbox.persons import BadRequest, make_user
 from protocols.sandbox.service import Sandbox
-from protocols.web import Route
+from protocols.web import About, Route
 
 # The clock's offset is kept: moved out of the years that dates and the database can write, it
 # would end this server and every later start.

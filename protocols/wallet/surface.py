@@ -6,13 +6,13 @@ from actors.clock import US
 from actors.people import Authenticated, Unauthorized
 from domain.identity import Denied
 from domain.identity.windows import Allowance
-from protocols.described import About, Errors, Guard
+from protocols.described import Errors, Guard
 from protocols.http import Request, Response
 from protocols.wallet import wire
 from protocols.wallet.errors import Problem, refused, render_error
 from protocols.wallet.handlers import Handlers
 from protocols.wallet.service import STRANGERS, Access, Rate, Wallet
-from protocols.web import Cors, Route, Surface
+from protocols.web import About, Cors, Route, Surface
 
 _MAX_BODY: Final = 16 * 1024  # the documented bodies have a few short members
 

@@ -11,7 +11,7 @@ import httpx
 from assembly.options import read_options
 from assembly.server import running
 from protocols.http import Request
-from protocols.listener import Server
+from protocols.server import Server
 from protocols.web import Route
 
 

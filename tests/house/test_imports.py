@@ -1,6 +1,8 @@
 """Imports point downwards only (docs/architecture.md, "The house")."""
 
 import ast
+from collections.abc import Mapping
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -65,6 +67,29 @@ def test_a_surface_never_imports_another_surface() -> None:
         for path in _files(f"protocols/{surface}"):
             for module in _modules(path):
                 assert not any(module == o or module.startswith(o + ".") for o in others), path
+
+
+def _name(path: Path) -> str:
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+
+
+def _needed(path: Path, files: Mapping[str, Path]) -> set[str]:
+    """The files it imports from; of a package whose module it names, that module."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom):
+            for alias in node.names:
+                inside = f"{node.module}.{alias.name}"
+                found.add(inside if inside in files else node.module or "")
+    return found & files.keys()
+
+
+def test_no_two_files_need_each_other() -> None:
+    """Not even for their types: what goes round in a circle is one thing in two places."""
+    files = {_name(path): path for folder in MAY_IMPORT for path in _files(folder)}
+    needs = {name: _needed(path, files) for name, path in files.items()}
+    order = tuple(TopologicalSorter(needs).static_order())  # raises CycleError
+    assert order.index("domain.money") < order.index("actors.ledger")
 
 
 def test_nothing_imports_the_entry_point() -> None:

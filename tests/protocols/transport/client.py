@@ -8,7 +8,7 @@ from typing import Any
 
 import trio
 
-from protocols.listener import Server
+from protocols.server import Server
 from tests.protocols.transport.support import connect
 
 CONT, TEXT, BINARY, CLOSE, PING, PONG = 0, 1, 2, 8, 9, 10

@@ -13,7 +13,8 @@ from prometheus_client import CollectorRegistry
 from actors.connection import Connection, SocketLimits
 from protocols.exchange import HttpTiming
 from protocols.http import Request, Response, json_response
-from protocols.listener import Server, serve
+from protocols.listener import serve
+from protocols.server import Server
 from protocols.sockets import Admission, SocketRoute
 from protocols.web import ErrorKind, Route, Surface
 

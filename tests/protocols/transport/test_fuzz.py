@@ -7,7 +7,7 @@ import trio
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from protocols.listener import Server
+from protocols.server import Server
 from tests.protocols.transport.client import TEXT, RawSocket, frame, handshake
 from tests.protocols.transport.support import Bed, connect, read_until
 

@@ -16,7 +16,7 @@ from cryptography.x509.oid import NameOID
 
 from actors.connection import SocketLimits
 from protocols.exchange import HttpTiming
-from protocols.listener import Server
+from protocols.server import Server
 from protocols.transport import tls_context
 from tests.protocols.transport.client import TEXT, RawSocket, frame, handshake
 from tests.protocols.transport.support import Bed, ask, connect, read_all, read_until, status_of
