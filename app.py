@@ -17,7 +17,7 @@ from assembly.awake import AwakeClock
 from assembly.backtest import run_backtest
 from assembly.commands import print_token, print_verification
 from assembly.frozen import adopt
-from assembly.operators import print_reviews, rule
+from assembly.operators import print_float, print_reviews, reverse, rule
 from assembly.options import OptionError, Options, read_options
 from assembly.reconcile import print_reconciliation
 from assembly.server import running
@@ -95,6 +95,24 @@ def reviews(operator: str, **flags: Any) -> None:
 def review(reference: str, decision: str, note: str, operator: str, **flags: Any) -> None:
     """Approve or reject what waits under REFERENCE on the running server."""
     _run(rule, _options(flags), reference, decision, note, operator)
+
+
+@main.command("reverse")
+@click.argument("receipt")
+@click.option("--note", default="", help="Why; kept in the audit log.")
+@_operator
+@_with_options
+def reverse_cash(receipt: str, note: str, operator: str, **flags: Any) -> None:
+    """Let the running server give the cash under an M-Pesa RECEIPT in suspense back."""
+    _run(reverse, _options(flags), receipt, note, operator)
+
+
+@main.command("float")
+@_operator
+@_with_options
+def balances(operator: str, **flags: Any) -> None:
+    """Let the running server ask M-Pesa for our balances there."""
+    _run(print_float, _options(flags), operator)
 
 
 @main.command()

@@ -61,10 +61,10 @@ from actors.runtime.ask import Envelope
 from actors.runtime.mailbox import Mailbox
 from domain.ledger import Refusal
 from domain.payments import (
-    BILLS,
     CHAIN_PAYOUTS,
     COLLECTIONS,
     PAYOUTS,
+    SENT_ONCE,
     SILENCE_US,
     Kind,
     Move,
@@ -179,14 +179,14 @@ class PaymentActor:
             return
         if payment.asking:
             await self._unsettle(doubted=True, reason="no answer recorded")
-            if payment.kind in PAYOUTS - BILLS:
+            if payment.kind in PAYOUTS - SENT_ONCE:
                 await self._move_money()
         elif not payment.asked_us and self.parts.clock.now_us() < payment.due_us:
             await self._move_money()
 
     async def _move_money(self) -> None:
         payment = self.payment
-        sent_once = payment.kind in COLLECTIONS | BILLS and payment.asked_us
+        sent_once = payment.kind in COLLECTIONS | SENT_ONCE and payment.asked_us
         if sent_once or self.calls.in_flight & {PUSH, PAYOUT}:
             return
         now_us = self.parts.clock.now_us()
@@ -249,7 +249,7 @@ class PaymentActor:
         """After a call that may have arrived, a refusal of the next says nothing about it."""
         payment = self.payment
         may_retry = refused.may_retry and payment.attempts < len(RESEND_US)
-        may_retry = may_retry and payment.kind not in BILLS
+        may_retry = may_retry and payment.kind not in SENT_ONCE
         if payment.is_open and (payment.doubted or may_retry):
             refusal = payment.refusal if refused.may_retry else refused.message
             await self._unsettle(refusal=refusal, reason=refused.message)
@@ -268,7 +268,7 @@ class PaymentActor:
         """A call may have arrived, and nobody knows."""
         payment = self.payment
         state = after(payment.kind, payment.state, Move.DOUBTED)
-        if payment.is_open and payment.kind in PAYOUTS - BILLS:
+        if payment.is_open and payment.kind in PAYOUTS - SENT_ONCE:
             delay = RESEND_US[min(payment.attempts, len(RESEND_US) - 1)]
             fields["due_us"] = self.parts.clock.now_us() + delay
         await self.book.note(self.book.next(state, asking=False, **fields))
@@ -315,7 +315,7 @@ class PaymentActor:
         if payment.attempts == REVIEW_ATTEMPTS:
             await self.book.alert(Alert("payout_unresolved", "no evidence yet"))
         uncalled = payment.state is not State.PENDING and not payment.refusal
-        uncalled = uncalled and payment.kind not in BILLS
+        uncalled = uncalled and payment.kind not in SENT_ONCE
         if uncalled and payment.attempts < resends:
             await self._wait_longer(RESEND_US, payment.attempts)
             await self._move_money()

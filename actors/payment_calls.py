@@ -11,7 +11,7 @@ from actors.payment_parts import Parts
 from actors.runtime.failures import Failure
 from actors.runtime.mailbox import Mailbox
 from domain.money import UNITS_PER_WHOLE
-from domain.payments import BILLS, CHAIN_PAYOUTS, COLLECTIONS, PAYOUTS, Payment
+from domain.payments import CHAIN_PAYOUTS, COLLECTIONS, PAYOUTS, SENT_ONCE, Kind, Payment
 from domain.settlement import expected_cash
 
 PUSH: Final = "push"
@@ -34,7 +34,9 @@ class Calls:
         """Push or pay out. The caller has recorded that it is about to."""
         if payment.kind in COLLECTIONS:
             self._call(PUSH, lambda: self._push(payment))
-        elif payment.kind in BILLS:
+        elif payment.kind is Kind.REVERSAL:
+            self._call(PAYOUT, lambda: self._reverse(payment))
+        elif payment.kind in SENT_ONCE:
             self._call(PAYOUT, lambda: self._pay_bill(payment))
         elif payment.kind in CHAIN_PAYOUTS:
             self._call(PAYOUT, lambda: self._parts.chains.pay(payment))
@@ -48,7 +50,9 @@ class Calls:
             self._call(QUERY, lambda: self._parts.rail.query_push(payment.checkout))
         elif payment.kind in CHAIN_PAYOUTS:
             self.move_money(payment)  # asked again, the rail says how it stands
-        elif payment.kind in PAYOUTS and (payment.kind not in BILLS or payment.conversation):
+        elif payment.kind is Kind.REVERSAL:
+            self._call(STATUS, lambda: self._status_of(payment, receipt=payment.bill))
+        elif payment.kind in PAYOUTS and (payment.kind not in SENT_ONCE or payment.conversation):
             self._call(STATUS, lambda: self._status(payment))
 
     def recorded(self, step: str) -> None:
@@ -93,14 +97,24 @@ class Calls:
             return rail.pay_till(till=payment.bill, **order)
         return rail.pay_bill(paybill=payment.bill, account=payment.bill_account, **order)
 
-    def _status(self, payment: Payment) -> Awaitable[object]:
+    def _reverse(self, payment: Payment) -> Awaitable[object]:
         urls = self._parts.urls
-        named = payment.kind in BILLS  # the provider knows a bill by its own id only
-        return self._parts.rail.request_status(
-            originator=payment.conversation if named else self._parts.originator(payment),
-            result_url=urls.status(payment),
-            timeout_url=urls.status(payment),
+        return self._parts.rail.request_reversal(
+            receipt=payment.bill,
+            amount_kes=expected_cash(payment) // UNITS_PER_WHOLE,
+            remarks=payment.description or "Reversal",
+            result_url=urls.result(payment),
+            timeout_url=urls.timeout(payment),
         )
+
+    def _status(self, payment: Payment) -> Awaitable[object]:
+        named = payment.kind in SENT_ONCE  # the provider knows a bill by its own id only
+        own = self._parts.originator(payment)
+        return self._status_of(payment, originator=payment.conversation if named else own)
+
+    def _status_of(self, payment: Payment, **named: str) -> Awaitable[object]:
+        url = self._parts.urls.status(payment)
+        return self._parts.rail.request_status(result_url=url, timeout_url=url, **named)
 
     def _call(self, step: str, call: Callable[[], Awaitable[object]]) -> None:
         if step in self.in_flight:

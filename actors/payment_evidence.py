@@ -17,11 +17,12 @@ from actors.rails import (
     Pending,
     PushResult,
     Refused,
+    Reversed,
     StatusResult,
     TransferResult,
     Unknown,
 )
-from domain.payments import BILLS, COLLECTIONS, PAYOUTS, Kind, Move, Payment, State
+from domain.payments import COLLECTIONS, PAYOUTS, SENT_ONCE, Kind, Move, Payment, State
 from domain.settlement import expected_cash
 
 Result = PushResult | TransferResult | StatusResult
@@ -130,16 +131,21 @@ def belongs(payment: Payment, originator: str, result: Result) -> bool:
         case PushResult(checkout=checkout):
             return payment.kind in COLLECTIONS and payment.checkout in ("", checkout)
         case TransferResult():
-            if payment.kind in BILLS and not payment.conversation:
+            if payment.kind in SENT_ONCE and not payment.conversation:
                 return True  # its ids are the provider's, and not known before its answer
             named = (result.originator, result.conversation)
             mine = (originator, payment.conversation or originator)
             return payment.kind in PAYOUTS and any(name in mine for name in named if name)
+        case StatusResult() if payment.kind is Kind.REVERSAL:
+            return True  # about the payment that is given back; who may say so is in the address
         case StatusResult():
             conversation = result.original_conversation
             return (
                 payment.kind in PAYOUTS
-                and (payment.kind in BILLS or result.original_originator in (None, "", originator))
+                and (
+                    payment.kind in SENT_ONCE
+                    or result.original_originator in (None, "", originator)
+                )
                 and (not payment.conversation or conversation in (None, "", payment.conversation))
             )
 
@@ -149,6 +155,8 @@ def weigh(
 ) -> Verdict:
     """What to do about `outcome`. `owner` is the payment its receipt was booked for, if any;
     with `confirm` a callback that would credit a deposit only makes the provider be asked."""
+    if payment.kind is Kind.REVERSAL and source is Source.STATUS:
+        return _given_back(payment, outcome)
     match outcome:
         case Paid() if payment.kind in COLLECTIONS:
             verdict = _collected(payment, outcome, owner)
@@ -163,11 +171,24 @@ def weigh(
             return _refused(payment, outcome, source)
         case NotFound() if source is Source.STATUS and payment.is_open:
             return _not_found(payment)
-        case Pending() | NotFound() | Unknown():
+        case Pending() | NotFound() | Unknown() | Reversed():
             # An answer to a question must not lead to the next one: the timer asks again.
             if source is Source.CALLBACK:
                 return Ask("asked for evidence")
             return Nothing("nothing proved")
+
+
+def _given_back(payment: Payment, outcome: Outcome) -> Verdict:
+    """What became of the payment that a reversal gives back, which is what can be asked: that it
+    still counts as paid proves nothing while the order may be under way."""
+    if not isinstance(outcome, Reversed):
+        return Nothing("nothing proved")
+    if payment.awaits_evidence:
+        return Settle("", outcome.message)
+    if payment.state is State.COMPLETED:
+        return Nothing("already ended")
+    wrong = f"reversed although {payment.state.value}"
+    return Book("", expected_cash(payment), Alert("suspense", wrong))
 
 
 def _collected(payment: Payment, paid: Paid, owner: int | None) -> Verdict:
@@ -257,7 +278,8 @@ def _not_found(payment: Payment) -> Verdict:
     """Two independent words (the call was refused, nothing is known of it) end a payout."""
     if payment.refusal:
         return End(Move.REFUSED, payment.refusal)
-    if payment.state is State.UNKNOWN and not payment.conversation and payment.kind not in BILLS:
+    unheard = payment.state is State.UNKNOWN and not payment.conversation
+    if unheard and payment.kind not in SENT_ONCE:
         return Resend()
     return Nothing("nothing proved")
 

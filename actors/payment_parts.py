@@ -92,6 +92,8 @@ class Parts:
         """CASH-C48's transaction type."""
         if payment.kind is Kind.AGENT_DEPOSIT:
             return "AGENT_DEPOSIT"
+        if payment.kind is Kind.REVERSAL:
+            return "REVERSAL"
         return "DEPOSIT" if payment.kind in DEPOSITS else "WITHDRAWAL"
 
     def fees(self, payment: Payment) -> tuple[Fee, ...]:
@@ -128,6 +130,8 @@ def label(payment: Payment) -> str:
             return f"{payment.asset} sold to {mask_middle(payment.phone)}"
         case Kind.TOKEN_BILL | Kind.TOKEN_ESCROW:
             return f"{payment.asset} to {payment.partner} {payment.bill}"
+        case Kind.REVERSAL:
+            return f"Reversal of M-Pesa payment {payment.bill}"
 
 
 def feed_of(payment: Payment) -> str:
@@ -186,7 +190,9 @@ def moved_fact(payment: Payment, _recorded_us: int) -> Fact | None:
 
 
 def completed_fact(payment: Payment, recorded_us: int) -> Fact | None:
-    """What is told when it has succeeded."""
+    """What is told when it has succeeded; nobody but operators is told of a reversal."""
+    if payment.kind is Kind.REVERSAL:
+        return None
     if payment.kind in (Kind.PUSH, Kind.PAYOUT):
         return moved_fact(payment, recorded_us)
     if payment.kind in TOKENS:
@@ -214,6 +220,8 @@ def completed_fact(payment: Payment, recorded_us: int) -> Fact | None:
 
 def failed_fact(payment: Payment, recorded_us: int) -> Fact | None:
     """What is told when it has not; nothing while an operator may still credit it."""
+    if payment.kind is Kind.REVERSAL:
+        return None
     if payment.kind in (Kind.PUSH, Kind.PAYOUT):
         return moved_fact(payment, recorded_us)
     if payment.kind in TOKENS:

@@ -99,7 +99,15 @@ class Paid:
     code: str = "0"
 
 
-Outcome = Paid | Refused | Pending | NotFound | Unknown
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reversed:
+    """It was paid once, and given back since."""
+
+    message: str
+    code: str = ""
+
+
+Outcome = Paid | Refused | Pending | NotFound | Unknown | Reversed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

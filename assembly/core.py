@@ -5,6 +5,7 @@ import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Final, Protocol
 
 import trio
@@ -17,6 +18,7 @@ from actors.chain_orders import ChainOrders
 from actors.chains import ChainRail, ChainRailParts
 from actors.clock import Clock
 from actors.feed import Feeds
+from actors.floats import FLOAT, Floats
 from actors.funding import Fundings
 from actors.housekeeping import Housekeeping
 from actors.idempotency import Idempotency
@@ -86,6 +88,7 @@ class Core:
     payments: Payments
     callbacks: CallbackIntake
     incoming: Incoming
+    floats: Floats
     hashes: Hashes
     fundings: Fundings
     audit: PostgresAudit
@@ -132,7 +135,8 @@ async def running_core(
     payments = _payments(options, keys, outside, pool, rail, ledger, rates, clock)
     books.payments = payments
     incoming = Incoming(PostgresIncoming(pool), accounts, ledger, payments, clock)
-    callbacks = _intake(pool, payments, incoming, clock)
+    floats = Floats(outside.mpesa, partial(_float_urls, outside, payments))
+    callbacks = _intake(pool, payments, incoming, floats, clock)
     events, outcomes = PostgresEvents(pool), PostgresIdempotency(pool)
     housekeeping = Housekeeping((events.purge, outcomes.purge), clock, _UNAVAILABLE)
     async with AsyncExitStack() as stack:
@@ -161,6 +165,7 @@ async def running_core(
             payments=payments,
             callbacks=callbacks,
             incoming=incoming,
+            floats=floats,
             hashes=Hashes(PostgresHashes(pool), clock),
             fundings=funding,
             audit=PostgresAudit(pool),
@@ -248,9 +253,15 @@ async def _chain_rail(
     return ChainRail(parts, ends)
 
 
-def _intake(pool: Pool, payments: Payments, incoming: Incoming, clock: Clock) -> CallbackIntake:
+def _float_urls(outside: Outside, payments: Payments) -> tuple[str, str]:
+    return outside.callback_urls.float_(payments.secret_of(FLOAT))
+
+
+def _intake(
+    pool: Pool, payments: Payments, incoming: Incoming, floats: Floats, clock: Clock
+) -> CallbackIntake:
     store = PostgresCallbacks(pool)
-    return CallbackIntake(store, payments, Callbacks(), clock, _UNAVAILABLE, incoming)
+    return CallbackIntake(store, payments, Callbacks(), clock, _UNAVAILABLE, incoming, floats)
 
 
 def _people(

@@ -43,6 +43,26 @@ async def rule(options: Options, reference: str, decision: str, note: str, opera
     return 0
 
 
+async def reverse(options: Options, receipt: str, note: str, operator: str) -> int:
+    """Give cash in suspense back to its payer; 1 when that did not work, or nobody knows yet."""
+    async with server(options, operator) as client:
+        body = {"receipt": receipt, "note": note}
+        made = await asked(client, "POST", "/ops/reversals", body)
+    why = f" ({made['message']})" if made["message"] else ""
+    click.echo(f"{made['reference']}: {made['status']}{why}")
+    return 0 if made["status"] == "completed" else 1
+
+
+async def print_float(options: Options, operator: str) -> int:
+    """What M-Pesa says we have there, beside what the books say."""
+    async with server(options, operator) as client:
+        said = await asked(client, "POST", "/ops/float", None)
+    for account in said["accounts"]:
+        click.echo(f"{account['account']}: {account['available']:.2f} {account['currency']}")
+    click.echo(f"collected less paid out, by the books: {said['booked']:.2f} KES")
+    return 0
+
+
 @asynccontextmanager
 async def server(options: Options, operator: str) -> AsyncIterator[httpx.AsyncClient]:
     """The running server of this database, as seen by the administrator `operator`."""

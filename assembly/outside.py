@@ -11,6 +11,7 @@ import httpx
 from actors.assistant_model import Model
 from actors.clock import Clock
 from actors.exchanges import Exchange, QuoteBook
+from actors.floats import FLOAT
 from actors.messenger import Channel
 from actors.rails import MobileMoney
 from actors.rates import RateSource
@@ -64,6 +65,13 @@ class PaymentUrls:
         return (
             callback_url(self.base, CallbackKind.CONFIRMATION, "incoming", secret),
             callback_url(self.base, CallbackKind.VALIDATION, "incoming", secret),
+        )
+
+    def float_(self, secret: str) -> tuple[str, str]:
+        """Where our balances are told, and that they will not be."""
+        return (
+            callback_url(self.base, CallbackKind.RESULT, FLOAT, secret),
+            callback_url(self.base, CallbackKind.TIMEOUT, FLOAT, secret),
         )
 
     def _url(self, kind: CallbackKind, payment: Payment) -> str:

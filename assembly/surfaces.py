@@ -1,10 +1,12 @@
 """The surfaces, each put together from the core."""
 
 from dataclasses import replace
+from functools import partial
 
 from actors.identity_store import StoreUnavailable
 from actors.rates import RatesUnavailable
 from actors.reconcile import Reconciler
+from actors.reversals import Reversals
 from actors.reviews import ReviewDesk
 from assembly.amarktai import amarktai
 from assembly.chains import CashierChains
@@ -13,18 +15,21 @@ from assembly.mpesa import mpesa
 from assembly.nexuspay import nexuspay
 from assembly.options import Options, listed
 from assembly.trading import Trading
+from domain.ledger import SystemPurpose, system
 from domain.money import UNITS_PER_WHOLE
 from protocols.cashier.service import Cashier, Settings
 from protocols.cashier.surface import cashier_surface
 from protocols.expiry import Expiries
 from protocols.mpesa.sockets import OpenSockets
 from protocols.ops.kill_switch import kill_switch_route
+from protocols.ops.money import money_routes
 from protocols.ops.reconcile import reconcile_route
 from protocols.ops.surface import ops_surface
 from protocols.wallet.service import Wallet
 from protocols.wallet.surface import wallet_surface
 from protocols.web import Surface
 from storage.errors import Unavailable
+from storage.incoming import PostgresIncoming
 
 # By these exceptions storage and rates say that they are away; nothing was moved then.
 _UNAVAILABLE = (Unavailable, StoreUnavailable, RatesUnavailable)
@@ -53,7 +58,21 @@ def _operators(options: Options, core: Core, trading: Trading, reconciler: Recon
     desks: list[ReviewDesk] = [core.fundings, core.payments, trading.transfers]
     surface = ops_surface(core.people, desks, options.origins)
     switch = kill_switch_route(trading.bots, core.audit, core.clock)
-    return replace(surface, routes=(*surface.routes, reconcile_route(reconciler), switch))
+    money = money_routes(
+        Reversals(PostgresIncoming(core.pool), core.payments, core.clock),
+        core.floats,
+        partial(_at_mpesa, core),
+        core.audit,
+        core.clock,
+    )
+    return replace(surface, routes=(*surface.routes, reconcile_route(reconciler), switch, *money))
+
+
+async def _at_mpesa(core: Core) -> int:
+    """Units of cash that the books say are at the provider: what left the float's account there
+    for somebody's wallet is cash we hold."""
+    account = await core.ledger.accounts.get(system("KES", SystemPurpose.MPESA_FLOAT))
+    return 0 if account is None else -account.posted
 
 
 def _cashier(options: Options, core: Core, sessions: Expiries) -> Surface:

@@ -31,17 +31,19 @@ class Kind(StrEnum):
     TOKEN_BILL = "token_bill"  # payout to a paybill or till, for tokens  # noqa: S105
     TOKEN_ESCROW = "token_escrow"  # the same while its asker waits, else undone  # noqa: S105
     TOKEN_SEND = "token_send"  # tokens of a chain to an address outside  # noqa: S105
+    REVERSAL = "reversal"  # cash that came in and lies in suspense, back to whoever paid it
 
 
 # Who is asked: mobile money to collect or to pay out, an agent to hand over.
 TOKEN_COLLECTIONS: Final = frozenset({Kind.TOKEN_DEPOSIT, Kind.TOKEN_PURCHASE})
-# Paid to a business: the provider cannot tell a second order from the first, so there is none.
-BILLS: Final = frozenset({Kind.TOKEN_BILL, Kind.TOKEN_ESCROW})
-TOKENS: Final = TOKEN_COLLECTIONS | BILLS | {Kind.TOKEN_SALE}
+TOKEN_BILLS: Final = frozenset({Kind.TOKEN_BILL, Kind.TOKEN_ESCROW})  # paid to a business
+TOKENS: Final = TOKEN_COLLECTIONS | TOKEN_BILLS | {Kind.TOKEN_SALE}
+# Ordered once: the provider cannot tell a second order from the first, so there is none.
+SENT_ONCE: Final = TOKEN_BILLS | {Kind.REVERSAL}
 COLLECTIONS: Final = frozenset({Kind.PARTNER_DEPOSIT, Kind.PUSH}) | TOKEN_COLLECTIONS
 # Paid by the chain rail, which knows them by their reference and pays each once.
 CHAIN_PAYOUTS: Final = frozenset({Kind.CRYPTO_WITHDRAWAL, Kind.TOKEN_SEND})
-MPESA_PAYOUTS: Final = frozenset({Kind.PARTNER_WITHDRAWAL, Kind.PAYOUT, Kind.TOKEN_SALE}) | BILLS
+MPESA_PAYOUTS: Final = SENT_ONCE | {Kind.PARTNER_WITHDRAWAL, Kind.PAYOUT, Kind.TOKEN_SALE}
 PAYOUTS: Final = MPESA_PAYOUTS | CHAIN_PAYOUTS
 HANDOVERS: Final = frozenset({Kind.AGENT_DEPOSIT, Kind.AGENT_WITHDRAWAL})
 DEPOSITS: Final = TOKEN_COLLECTIONS | {
@@ -208,6 +210,7 @@ _TABLES: Final = {
     Kind.TOKEN_BILL: _TOKEN_BILL,
     Kind.TOKEN_ESCROW: _TOKEN_ESCROW,
     Kind.TOKEN_SEND: _CHAIN_PAYOUT,
+    Kind.REVERSAL: _PAYOUT,  # it can be asked about by the receipt it gives back
 }
 
 
@@ -235,7 +238,8 @@ class Payment(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     `conversation` the newest transaction's hash; the fees of a payout are inside its `amount`.
 
     Of tokens: the hold of a purchase is on the platform's wallet, `held_on`. `partner` says what
-    a bill is paid to (paybill or till), `bill` its number, `bill_account` the account there.
+    a bill is paid to (paybill or till), `bill` its number, `bill_account` the account there. Of a
+    reversal `bill` is the receipt that is given back, `phone` who paid it, "" where that is masked.
     `usd_rate` is of one whole token; `success_code` is document 002's. `retries` counts how often
     an operator let it be tried again.
     """

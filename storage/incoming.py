@@ -7,6 +7,7 @@ import msgspec
 from psycopg.types.numeric import Int8
 
 from actors.incoming import IncomingBooked
+from actors.reversals import Cash
 from domain.payments import COLLECTIONS, MPESA_PAYOUTS, Payment
 from storage.installation import recall, remember
 from storage.pool import Pool
@@ -37,8 +38,12 @@ _ENDED: Final = """
 SELECT details FROM payments
 WHERE state IN ('failed', 'expired', 'cancelled') AND created_us >= %s
   AND kind IN ('partner_deposit', 'push', 'partner_withdrawal', 'payout', 'token_deposit',
-               'token_purchase', 'token_sale', 'token_bill', 'token_escrow')
+               'token_purchase', 'token_sale', 'token_bill', 'token_escrow', 'reversal')
 ORDER BY id LIMIT %s
+"""
+_CASH: Final = """
+SELECT p.payment_id, p.amount::text, coalesce(i.state, ''), coalesce(i.phone, '')
+FROM provider_receipts p LEFT JOIN mpesa_incoming i USING (receipt) WHERE p.receipt = %s
 """
 _PULLED: Final = "mpesa_pulled_us"
 _KINDS: Final = [kind.value for kind in (*COLLECTIONS, *MPESA_PAYOUTS)]
@@ -49,8 +54,8 @@ assert all(f"'{kind}'" in _ENDED for kind in _KINDS)
 
 
 class PostgresIncoming:
-    """Implements actors.incoming.IncomingStore and actors.reconcile.ReconcileStore. Raises
-    StoreUnavailable while the database is away."""
+    """Implements actors.incoming.IncomingStore, actors.reconcile.ReconcileStore and
+    actors.reversals.CashStore. Raises StoreUnavailable while the database is away."""
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
@@ -63,6 +68,20 @@ class PostgresIncoming:
         with store_errors():
             row = await self._pool.fetch_one(_BY_REFERENCE, [reference])
         return int(row[0]) if row else None
+
+    async def cash(self, receipt: str) -> Cash | None:
+        with store_errors():
+            row = await self._pool.fetch_one(_CASH, [receipt])
+        if row is None:
+            return None
+        payment_id, amount, booking, phone = row
+        return Cash(
+            receipt=receipt,
+            payment_id=int(payment_id),
+            amount=int(amount),
+            booking=booking,
+            phone=phone,
+        )
 
     async def open_payments(self, created_before_us: int, limit: int) -> list[Payment]:
         return await self._payments(_OPEN, [_KINDS, Int8(created_before_us), limit])

@@ -53,6 +53,42 @@ class ErrorBody(_Body, frozen=True, kw_only=True):
     error: str
 
 
+class ReversalRequest(_Body, frozen=True, kw_only=True):
+    """`receipt` is M-Pesa's, of cash that lies in suspense."""
+
+    receipt: str
+    note: str = ""
+
+
+class ReversalResponse(_Body, frozen=True, kw_only=True):
+    """The order is recorded. `status`: completed or failed; sending, pending or unknown while
+    M-Pesa has not said, and then it goes on by itself."""
+
+    reference: str
+    receipt: str
+    amount: Number
+    currency: str
+    status: str
+    message: str
+    note: str
+    decided_by: str
+
+
+class FloatAccount(_Body, frozen=True, kw_only=True):
+    """One of our accounts at M-Pesa."""
+
+    account: str
+    currency: str
+    available: Number
+
+
+class FloatResponse(_Body, frozen=True, kw_only=True):
+    """What M-Pesa says we have; `booked` is what our books say came in less what went out."""
+
+    accounts: list[FloatAccount]
+    booked: Number
+
+
 class KillSwitchRequest(_Body, frozen=True, kw_only=True):
     """`user_id` absent: everybody."""
 

@@ -8,7 +8,7 @@ in no table proves nothing, so it is Unknown: never a failure.
 from enum import Enum
 from typing import Final
 
-from actors.rails import Cause, NotFound, Outcome, Paid, Pending, Refused, Unknown
+from actors.rails import Cause, NotFound, Outcome, Paid, Pending, Refused, Reversed, Unknown
 
 
 class Operation(Enum):
@@ -113,7 +113,9 @@ def transaction_status(status: str, reason: str) -> Outcome:
         return Paid(message=status)
     if word in _STATUS_PENDING:
         return Pending(message=status)
-    if word not in _STATUS_REFUSED:  # "Reversed" too: it was paid once, a person must look
+    if word == "reversed":
+        return Reversed(message=status)
+    if word not in _STATUS_REFUSED:
         return Unknown(message=status)
     code = reason.partition(" ")[0].rstrip(":")
     cause = _COMMON.get(code, _STATUS_REFUSED[word])

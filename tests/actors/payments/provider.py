@@ -23,6 +23,7 @@ from actors.rails import (
     PushAccepted,
     PushResult,
     Refused,
+    Reversed,
     StatusResult,
     TransferAccepted,
     TransferResult,
@@ -78,6 +79,7 @@ class Provider:
 
     def __init__(self) -> None:
         self.plans: dict[str, Plan] = {}
+        self.reversals: dict[str, Plan] = {}  # by the receipt that is given back
         self.operations: list[Operation] = []
         self.asked: list[tuple[str, str]] = []  # every call that moves money: kind and payment
         self.questions: list[str] = []
@@ -105,6 +107,17 @@ class Provider:
             originator=operation.originator, conversation=operation.conversation
         )
 
+    async def request_reversal(self, **request: Any) -> TransferAccepted | Refused | Unknown:
+        receipt = request["receipt"]
+        self.plans[receipt] = self.reversals[receipt]
+        named = {**request, "payment_id": receipt}
+        operation = await self._begin("reversal", receipt, named, request["result_url"])
+        if not isinstance(operation, Operation):
+            return operation
+        return TransferAccepted(
+            originator=operation.originator, conversation=operation.conversation
+        )
+
     async def query_push(self, checkout: str) -> Outcome:
         await trio.lowlevel.checkpoint()
         self.questions.append(checkout)
@@ -117,14 +130,17 @@ class Provider:
         return found.outcome or Pending(message="processing")
 
     async def request_status(
-        self, *, originator: str, result_url: str, timeout_url: str
+        self, *, result_url: str, timeout_url: str, originator: str = "", receipt: str = ""
     ) -> TransferAccepted:
         await trio.lowlevel.checkpoint()
-        self.questions.append(originator)
+        self.questions.append(originator or receipt)
         self.reach("asked about a payout")
         found = next((o for o in self.operations if o.originator == originator), None)
         outcome: Outcome = NotFound(message="no such originator")
-        if found is not None:
+        if receipt:
+            given_back = any(o.kind == "reversal" and o.phone == receipt for o in self.operations)
+            outcome = Reversed(message="Reversed") if given_back else Paid(receipt=receipt)
+        elif found is not None:
             outcome = found.outcome or Pending(message="processing")
         result = StatusResult(
             originator="ours", conversation="s", outcome=outcome, original_originator=originator

@@ -1,0 +1,136 @@
+"""A reversal in flight: asked for once, held until there is evidence, whatever happens."""
+
+import msgspec
+import pytest
+
+from actors.audit import AuditEntry
+from actors.payment_evidence import Book, End, Nothing, Settle, Source, weigh
+from actors.rails import Cause, NotFound, Outcome, Paid, Pending, Refused, Reversed, Unknown
+from actors.reversals import NotOrdered, Reversals
+from domain.ledger import SUSPENSE, AccountKey
+from domain.payments import Kind, Payment, State
+from storage.audit import PostgresAudit
+from storage.incoming import PostgresIncoming
+from tests.actors.payments.house import House, living
+from tests.actors.payments.provider import REFUSED, Plan, Provider
+
+REVERSAL = Payment(
+    id=7,
+    ref="REV-A",
+    kind=Kind.REVERSAL,
+    state=State.UNKNOWN,
+    account=AccountKey(owner=5, asset="KES", purpose=SUSPENSE),
+    user_id=5,
+    asset="KES",
+    amount=100_000_000_000,
+    local_asset="KES",
+    local_amount=100_000_000_000,
+    created_us=1,
+    due_us=1,
+    held=100_000_000_000,
+    bill="A",
+)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "verdict"),
+    [
+        (Reversed(message="Reversed"), Settle),
+        (Paid(receipt="A", amount_units=1), Nothing),
+        (Pending(message=""), Nothing),
+        (NotFound(message=""), Nothing),
+        (Unknown(message=""), Nothing),
+        (Refused(cause=Cause.DECLINED, code="", message=""), Nothing),
+    ],
+)
+def test_of_its_receipt_only_reversed_is_evidence(outcome: Outcome, verdict: type) -> None:
+    """That the cash still counts as paid says nothing about an order under way."""
+    assert isinstance(weigh(REVERSAL, outcome, Source.STATUS, None), verdict)
+
+
+def test_what_is_reversed_after_it_was_rejected_is_booked_out_of_suspense() -> None:
+    """X-C15: the hold is gone by then."""
+    rejected = msgspec.structs.replace(REVERSAL, state=State.FAILED)
+    found = weigh(rejected, Reversed(message="Reversed"), Source.STATUS, None)
+    assert isinstance(found, Book)
+    assert isinstance(weigh(REVERSAL, REFUSED, Source.CALLBACK, None), End)
+
+
+async def cash_in_suspense(house: House, user_id: int) -> str:
+    """The receipt of 1,000 shillings that came after a deposit had ended."""
+    house.provider.plans[f"2547{user_id:08d}"] = Plan(ending=REFUSED)
+    payment = await house.deposit(user_id)
+    await house.until(payment, State.FAILED)
+    operation = house.provider.operations[-1]
+    house.provider.end(operation, Paid())
+    await house.eventually(payment, lambda found: found.cash)
+    return operation.receipt
+
+
+def desk(house: House) -> Reversals:
+    return Reversals(PostgresIncoming(house.pool), house.payments, house.clock)
+
+
+def deed(note: str = "") -> AuditEntry:
+    return AuditEntry(at_us=1, operator_id=9, how="pwd", action="reverse", subject="x", note=note)
+
+
+async def reversal(house: House, receipt: str) -> Payment:
+    found = await house.payments.store.by_ref(f"REV-{receipt}")
+    assert found is not None
+    return found
+
+
+async def test_a_reversal_that_was_refused_may_be_ordered_again(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its cash is in suspense again; the next order has a reference of its own."""
+    monkeypatch.setattr("actors.reversals.ANSWER_WITHIN_S", 5.0)
+    user_id = await house.person()
+    receipt = await cash_in_suspense(house, user_id)
+    house.provider.reversals[receipt] = Plan(answers=[REFUSED])
+    made = await desk(house).order(receipt, deed())
+    assert isinstance(made, Payment)
+    assert (made.ref, made.state) == (f"REV-{receipt}", State.FAILED)
+    assert await house.suspended(user_id) == 1000
+    house.provider.reversals[receipt] = Plan()
+    again = await desk(house).order(receipt, deed())
+    assert isinstance(again, Payment)
+    assert (again.ref, again.state) == (f"REV-{receipt}-2", State.COMPLETED)
+    assert await house.suspended(user_id) == 0
+    assert await desk(house).order(receipt, deed()) is NotOrdered.DONE
+    await house.check_books()
+    assert len(await house.facts(user_id)) == 1, "of the deposit; nobody is told of a reversal"
+    assert len(await PostgresAudit(house.pool).about("x")) == 2, "an order with its audit, twice"
+
+
+@pytest.mark.parametrize("carried_out", [True, False])
+async def test_one_that_was_never_answered_is_not_sent_again(
+    dsn: str, provider: Provider, monkeypatch: pytest.MonkeyPatch, carried_out: bool
+) -> None:
+    """Not by time, not by a restart, not by another order; the status of its receipt settles it,
+    or a person does."""
+    monkeypatch.setattr("actors.reversals.ANSWER_WITHIN_S", 0.05)
+    async with living(dsn, provider) as house:
+        user_id, clock = await house.person(), house.clock
+        receipt = await cash_in_suspense(house, user_id)
+        answer = "lose" if carried_out else "fail"
+        provider.reversals[receipt] = Plan(answers=[answer], calls_back=0)
+        await desk(house).order(receipt, deed())
+        await house.until(await reversal(house, receipt), State.UNKNOWN)
+        assert await desk(house).order(receipt, deed()) is NotOrdered.UNDER_WAY
+    async with living(dsn, provider, clock=clock) as house:
+        clock.advance(121)
+        payment = await reversal(house, receipt)
+        await house.eventually(payment, lambda _: receipt in provider.questions)
+        if carried_out:
+            await house.until(payment, State.COMPLETED)
+            assert await house.suspended(user_id) == 0
+            await house.check_books()
+        else:
+            clock.advance(3600)
+            assert (await house.now(payment)).state is State.UNKNOWN
+            waiting = [review.reference for review in await house.payments.waiting(10)]
+            assert payment.ref in waiting
+            assert await house.suspended(user_id) == 1000
+        assert [kind for kind, _ in provider.asked].count("reversal") == 1
