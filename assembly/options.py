@@ -26,7 +26,7 @@ class OptionError(Exception):
     """An option is missing or wrong; the text is one line that names the variable."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)  # half of them are secrets
 class Options:
     """Field names in capitals are the environment variables. Empty means not given."""
 
@@ -315,6 +315,9 @@ class Secrets(msgspec.Struct, frozen=True):
 
     jwt: str
     data: str
+
+    def __repr__(self) -> str:
+        return "Secrets()"
 
 
 def load_secrets(options: Options) -> Secrets:

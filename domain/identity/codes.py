@@ -24,13 +24,16 @@ class CodePolicy(NamedTuple):
 
     `max_wrong` wrong tries kill one code. With a `lockout`, failures are counted over all codes
     of the purpose instead and a new code resets nothing (WOTP-C09). `requests` bounds how
-    often codes are sent (CASH-C09); None leaves that to the surface's own limits.
+    often codes are sent (CASH-C09); where it is None, `guesses` bounds the wrong tries over all
+    codes of the purpose: else whoever can have new ones sent, from many addresses, would hit one
+    in the end.
     """
 
     ttl_us: int
     max_wrong: int
     lockout: LockPolicy | None = None
     requests: WindowPolicy | None = None
+    guesses: WindowPolicy | None = None
 
 
 CODE_POLICIES: Final[dict[Surface, CodePolicy]] = {
@@ -38,7 +41,7 @@ CODE_POLICIES: Final[dict[Surface, CodePolicy]] = {
     Surface.WALLET: CodePolicy(
         300 * SECOND, 3, lockout=LockPolicy(WindowPolicy(3, 15 * MINUTE), 15 * MINUTE)
     ),
-    Surface.NEXUSPAY: CodePolicy(300 * SECOND, 5),
+    Surface.NEXUSPAY: CodePolicy(300 * SECOND, 5, guesses=WindowPolicy(30, 60 * MINUTE)),
 }
 # Failed codes and lockouts of the last day are a fraud signal (WOTP-C04); beyond these counts
 # the signal does not change.

@@ -159,6 +159,10 @@ def try_code(
 ) -> tuple[ProofChange, TryAnswer]:
     """Judge a code that is the pending one if `right`; it then earns `token`, if there is one."""
     policy, session = CODE_POLICIES[key[0]], proofs.sessions.get(key)
+    guesses = proofs.window(_guesses(key))
+    if policy.guesses is not None and not guesses.left(policy.guesses, now_us):
+        free_at = guesses.free_at(policy.guesses, now_us)
+        return NOTHING, Refused(Reason.TOO_MANY_REQUESTS, retry_at_us=free_at)
     right = right and session is not None
     judged = judge(policy, session, proofs.lockout(failures(key)), right, now_us)
     attempts = _attempts_after(proofs, key, judged, now_us)
@@ -174,6 +178,9 @@ def _attempts_after(
     proofs: Proofs, key: CodeKey, judged: Judgement, now: int
 ) -> dict[str, Lockout]:
     """The counters a try changed; only surfaces with a lockout keep a day's history."""
+    guesses, refused = CODE_POLICIES[key[0]].guesses, judged.refused
+    if guesses is not None and refused is not None and refused.reason is Reason.WRONG_CODE:
+        return marked(proofs, _guesses(key), guesses, now)
     if judged.lockout == proofs.lockout(failures(key)):
         return {}
     attempts = {failures(key): judged.lockout}
@@ -252,6 +259,10 @@ def risk(proofs: Proofs, surface: Surface, now_us: int) -> Risk:
 def failures(key: CodeKey) -> str:
     """Wrong codes of a surface with a lockout, over all codes of the purpose (WOTP-C09)."""
     return f"failures:{key[0].value}:{key[1].value}"
+
+
+def _guesses(key: CodeKey) -> str:
+    return f"guesses:{key[0].value}:{key[1].value}"
 
 
 def _requests(surface: Surface) -> str:

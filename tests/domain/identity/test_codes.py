@@ -3,12 +3,22 @@
 import random
 from collections import Counter
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.identity import CODE_POLICIES, FixedCodes, Purpose, RandomCodes, Reason, Surface
+from domain.identity import (
+    CODE_POLICIES,
+    FixedCodes,
+    Purpose,
+    RandomCodes,
+    Reason,
+    Refused,
+    Surface,
+)
 from domain.identity.codes import CodeSession, hash_code, judge, matches
+from domain.identity.proofs import Accepted, Proofs, try_code
 from domain.identity.vocabulary import Channel, Method
 from domain.identity.windows import MINUTE, SECOND, Lockout
 
@@ -146,3 +156,31 @@ def test_every_spelling_of_automatic_is_automatic(text):
 def test_unknown_methods_are_no_method():
     assert Method.parse("fax") is None
     assert Method.parse("otp_whatsapp") is Method.WHATSAPP
+
+
+def test_new_codes_do_not_let_a_stranger_guess_for_ever():
+    """A code of NexusPay dies after 5 wrong tries, but whoever asks for a new one gets it."""
+    key = (Surface.NEXUSPAY, Purpose.PASSWORD_RESET)
+    state = Proofs({}, {})
+
+    def fresh(at):
+        state.sessions[key] = msgspec.structs.replace(
+            session(NEXUSPAY, surface=Surface.NEXUSPAY), expires_at_us=at + NEXUSPAY.ttl_us
+        )
+
+    def tried(right, at):
+        change, answer = try_code(state, key, right, None, at)
+        state.apply(change)
+        return answer
+
+    for guess in range(NEXUSPAY.guesses.limit):
+        if guess % NEXUSPAY.max_wrong == 0:
+            fresh(T0 + guess)
+        assert tried(False, T0 + guess).reason is Reason.WRONG_CODE
+    last = T0 + NEXUSPAY.guesses.limit
+    fresh(last)
+    refused = tried(True, last)
+    assert refused == Refused(Reason.TOO_MANY_REQUESTS, retry_at_us=T0 + 60 * MINUTE)
+    assert state.sessions[key].wrong == 0
+    fresh(refused.retry_at_us)
+    assert isinstance(tried(True, refused.retry_at_us), Accepted)
