@@ -76,6 +76,7 @@ from domain.payments import (
 log = structlog.get_logger(__name__)
 
 ASK_AGAIN_US: Final = (30 * US, 60 * US, 300 * US, 1800 * US, 3600 * US)  # the last one repeats
+PUSH_AGAIN_US: Final = (5 * US, *ASK_AGAIN_US)  # its payer may just be typing the PIN
 RESEND_US: Final = (5 * US, 15 * US, 60 * US)  # payouts without an answer; idempotent there
 RESEND_LOST_US: Final = 60 * US  # before one the provider does not know is sent again
 QUESTION_GAP_US: Final = 5 * US  # whoever knows our address must not make us flood the provider
@@ -297,7 +298,8 @@ class PaymentActor:
         if not payment.checkout or (is_over and self.last_words):
             await give_up(self.book)
             return
-        await self._wait_longer(ASK_AGAIN_US, 0 if is_over else payment.attempts)
+        delays = ASK_AGAIN_US[:1] if is_over else PUSH_AGAIN_US
+        await self._wait_longer(delays, payment.attempts)
         self.last_words = is_over
         self.calls.question(payment)
 

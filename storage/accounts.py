@@ -7,6 +7,7 @@ from actors.account import Account
 from domain.ledger import AccountKey, may_overdraw
 from storage.arrays import int8s, labels
 from storage.driver import Row
+from storage.errors import UniqueViolation
 from storage.pool import Pool
 from storage.prepared import Prepared
 
@@ -65,7 +66,11 @@ class PostgresAccounts:
         return [_account(keys[row[0] - 1], row[1:]) for row in rows]
 
     async def open(self, key: AccountKey, created_us: int, number: str | None) -> None:
-        """New accounts are numbered ACC-<asset>-<id>, the platform's SYS-<asset>-<purpose>."""
+        """New accounts are numbered ACC-<asset>-<id>, the platform's SYS-<asset>-<purpose>.
+
+        Somebody may be opening the same account: then it is there, or UniqueViolation is raised
+        when the number belongs to another.
+        """
         if number is None and may_overdraw(key):
             number = "-".join(("SYS", *filter(None, key[1:])))
         values = {
@@ -75,7 +80,13 @@ class PostgresAccounts:
             "created_us": created_us,
             "overdraft": may_overdraw(key),
         }
-        await self._pool.execute(_OPEN, values)
+        try:
+            await self._pool.execute(_OPEN, values)
+        except UniqueViolation:
+            # The database may meet the number of the other opener's row before its key, which
+            # alone the statement lets pass.
+            if not await self.load([key]):
+                raise
 
     async def owned_by(self, owner_id: int) -> list[Account]:
         """Snapshots of all accounts of one owner, oldest first (not the live actors)."""

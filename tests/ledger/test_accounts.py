@@ -2,6 +2,8 @@
 
 import random
 from collections import Counter
+from collections.abc import Mapping
+from typing import Any
 
 import pytest
 import trio
@@ -9,7 +11,9 @@ import trio.testing
 
 from actors.account import LOADERS, Account
 from domain.ledger import AccountKey, Hold, Intent, Recorded, Refusal, wallet
-from storage.errors import Unavailable
+from storage.accounts import PostgresAccounts
+from storage.errors import Unavailable, UniqueViolation
+from storage.pool import Pool
 from tests.ledger.house import House, living, transfer
 
 ANN, BEN = 1, 2
@@ -165,6 +169,32 @@ async def test_many_openers_open_one_account(house: House) -> None:
     assert len({id(account) for account in opened}) == 1
     assert await house.count("SELECT count(*) FROM accounts") == 1
     assert await house.count("SELECT count(*) FROM balances") == 1
+
+
+async def test_an_opener_that_meets_the_number_of_another_first_finds_the_account_there(
+    pool: Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A platform account's number is fixed: of two openers the second may meet the number's
+    index before the key's, which alone the statement lets pass."""
+    store, key = PostgresAccounts(pool), AccountKey(0, "KES", "FX_POSITION")
+    insert = pool.execute
+
+    async def beaten(sql: str, values: Mapping[str, Any]) -> int:
+        await insert(sql, values)
+        raise UniqueViolation("accounts_number_key")
+
+    monkeypatch.setattr(pool, "execute", beaten)
+    await store.open(key, 1, None)
+    [found] = await store.load([key])
+    assert found.number == "SYS-KES-FX_POSITION-REAL"
+
+
+async def test_a_number_that_is_anothers_is_refused(pool: Pool) -> None:
+    store = PostgresAccounts(pool)
+    await store.open(AccountKey(1, "USD"), 1, "ACC-MINE")
+    with pytest.raises(UniqueViolation):
+        await store.open(AccountKey(2, "USD"), 1, "ACC-MINE")
+    assert await store.load([AccountKey(2, "USD")]) == []
 
 
 async def test_a_slow_opener_gets_what_happened_since_not_what_it_once_read(house: House) -> None:

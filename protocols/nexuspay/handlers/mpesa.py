@@ -271,7 +271,8 @@ def _order(
 
 
 def _answered(payment: Payment) -> bool:
-    return bool(payment.checkout) or not payment.is_open
+    """M-Pesa has said something, or its answer is lost: then nobody waits for one any longer."""
+    return bool(payment.checkout) or payment.doubted or not payment.is_open
 
 
 def _after(payment: Payment, recorded: Recorded | None) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 import re
 
 import pytest
+import trio
 
 from tests.protocols.nexuspay.house import House, refused
 from tests.protocols.nexuspay.mpesa import BUY, balances, ended, operations, push, status
@@ -72,6 +73,23 @@ async def test_a_push_that_is_refused_is_a_provider_error(house: House) -> None:
     refused(answer, 502, "PROVIDER_ERROR")
     [shown] = (await history(person))["transactions"]
     assert (shown["status"], shown["portfolio"]["impact"]) == ("failed", "neutral")
+    await house.check_books()
+
+
+async def test_a_push_whose_answer_is_lost_is_answered_at_once_and_fails_after_silence(
+    house: House,
+) -> None:
+    """A timeout after sending is unknown: the order stays open, and nobody waits for more."""
+    person = await house.person()
+    await push(house, person, "http_500")
+    began = trio.current_time()
+    answer = await person.post("/mpesa/buy-crypto", {**BUY, "phone": person.phone})
+    assert trio.current_time() - began < 10
+    data = answer.json()["data"]
+    assert (answer.status_code, data["status"]) == (200, "reserved")
+    assert data["checkoutRequestId"] is None
+    await house.advance(121)
+    assert (await ended(person, data["transactionId"]))["status"] == "failed"
     await house.check_books()
 
 
