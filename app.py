@@ -21,8 +21,10 @@ from assembly.operators import print_float, print_reviews, reverse, rule
 from assembly.options import OptionError, Options, read_options
 from assembly.reconcile import print_reconciliation
 from assembly.server import running
+from assembly.sweeps import print_sweep, print_sweeps
 from domain.trading.records import RiskMode
 from domain.trading.strategies import STRATEGIES
+from protocols.ops.wire import SweepRequest
 from storage.embedded import EmbeddedError
 from storage.errors import StorageError
 
@@ -121,6 +123,31 @@ def balances(operator: str, **flags: Any) -> None:
 def reconcile(operator: str, **flags: Any) -> None:
     """Let the running server compare its payments with M-Pesa, and print what it found."""
     _run(print_reconciliation, _options(flags), operator)
+
+
+@main.command()
+@click.argument("chain")
+@click.option("--minimum-usd", default="1", show_default=True, help="What is worth less stays.")
+@click.option("--everything", is_flag=True, help="Look at addresses without new deposits, too.")
+@click.option("--execute", is_flag=True, help="Move it, rather than say what would be moved.")
+@_operator
+@_with_options
+def sweep(
+    chain: str, minimum_usd: str, everything: bool, execute: bool, operator: str, **flags: Any
+) -> None:
+    """Collect what lies on CHAIN's deposit addresses into the hot wallet."""
+    asked = SweepRequest(
+        chain=chain, minimum_usd=minimum_usd, everything=everything, execute=execute
+    )
+    _run(print_sweep, _options(flags), asked, operator)
+
+
+@main.command()
+@_operator
+@_with_options
+def sweeps(operator: str, **flags: Any) -> None:
+    """List what was collected from deposit addresses, and what became of it."""
+    _run(print_sweeps, _options(flags), operator)
 
 
 @main.command()

@@ -26,7 +26,13 @@ from domain.chain_settlement import received, transaction_cost
 from domain.chains.amounts import credited
 from domain.chains.table import CASHIER_CHAINS, CHAINS
 from domain.chains.tokens import TokenTable
-from domain.chains.transfers import Deposit, DepositState, Withdrawal, WithdrawalState
+from domain.chains.transfers import (
+    Deposit,
+    DepositState,
+    Withdrawal,
+    WithdrawalKind,
+    WithdrawalState,
+)
 from domain.events import Event, TransactionMoved, person
 from domain.ledger import AccountKey, Effects, Intent, Recorded, Refusal, wallet
 from domain.money import ASSETS
@@ -45,6 +51,7 @@ _WAIT_US: Final = 24 * 3600 * US
 _KEYS: Final = {asset: key for asset, (_, key) in CASHIER_CHAINS.items()}
 _LABEL: Final = "Token received"
 _LONGEST_REF: Final = 100
+_UNDONE: Final = (WithdrawalState.FAILED, WithdrawalState.REFUSED, WithdrawalState.STUCK)
 
 
 class ChainBooks(ChainFacts):
@@ -80,6 +87,9 @@ class ChainBooks(ChainFacts):
     async def withdrawal_changed(self, withdrawal: Withdrawal) -> None:
         """Move its payment; book what the transaction cost."""
         try:
+            if withdrawal.kind is not WithdrawalKind.PAYOUT:
+                await self._moved(withdrawal)
+                return
             payment = await self.payments.store.by_ref(withdrawal.id)
             if payment is None:
                 log.error("a withdrawal that is no payment's", id=withdrawal.id)
@@ -198,6 +208,14 @@ class ChainBooks(ChainFacts):
         except RatesUnavailable:
             log.warning("a deposit of unknown value", key=deposit.key)
             return Value(0, 0, 0), Value(0, 0, 0)
+
+    async def _moved(self, withdrawal: Withdrawal) -> None:
+        """Coins went from one address of ours to another: the books only know of the fee."""
+        if withdrawal.state in (WithdrawalState.CONFIRMED, WithdrawalState.FAILED):
+            await self._book_cost(withdrawal)
+        if withdrawal.state in _UNDONE:
+            alert = Alert(f"chain_{withdrawal.kind}_{withdrawal.state}", withdrawal.reason)
+            await self.payments.alert(alert, withdrawal.id)
 
     # What transactions cost
 

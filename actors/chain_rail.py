@@ -4,7 +4,7 @@
 one chain each; app.py hands them in. Whoever keeps the books implements `ChainFacts`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -151,8 +151,10 @@ Sighting = Included | Waiting | Missing | Dead | Displaced
 
 
 class Payer(Protocol):
-    """Signs and sends for the hot wallet of one chain. Knows no withdrawal's history: that is
-    handed in. `prepare`, `look` and `bump` raise ChainUnavailable; `send` never does."""
+    """Signs and sends for the hot wallet of one chain, and for the deposit addresses that are
+    collected from (Withdrawal.source). Knows no withdrawal's history: that is handed in. Of the
+    own coin a sweep sends what is left of its amount after the fee. Every method but `send` raises
+    ChainUnavailable."""
 
     @property
     def address(self) -> str:
@@ -178,6 +180,15 @@ class Payer(Protocol):
 
     async def fee(self, token: str) -> int:
         """Raw units of the own coin that a payment would cost now, about."""
+        ...
+
+    async def held(self, address: str, tokens: Sequence[str]) -> Mapping[str, int]:
+        """Raw units of each of `tokens`, and of the own coin as "", that can be spent there."""
+        ...
+
+    async def sweep_cost(self, source: str, token: str, amount_raw: int) -> int:
+        """Raw units of the own coin that must lie at `source` to move `amount_raw` from there to
+        the hot wallet; `token` "" is the own coin."""
         ...
 
 

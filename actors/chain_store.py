@@ -60,6 +60,11 @@ class AddressStore(Protocol):
 class DepositStore(Protocol):
     """Deposits and how far their chains were read."""
 
+    async def moves(self, chain: str, tx_hashes: Collection[str]) -> frozenset[str]:
+        """Those of `tx_hashes` that move our own coins between addresses of ours: sweeps, and the
+        gas for them."""
+        ...
+
     async def cursor(self, chain: str) -> Cursor | None: ...
 
     async def advance(
@@ -102,12 +107,14 @@ class WithdrawalStore(Protocol):
         """Every open withdrawal of a chain, in the order they were made."""
         ...
 
-    async def last_slot(self, chain: str) -> str | None:
-        """The greatest slot ever used there."""
+    async def last_slot(self, chain: str, source: str = "") -> str | None:
+        """The greatest slot ever used there by what leaves `source` ("": the hot wallet)."""
         ...
 
-    async def used_slots(self, chain: str, slots: Collection[str]) -> frozenset[str]:
-        """Those of `slots` that something signed uses up."""
+    async def used_slots(
+        self, chain: str, slots: Collection[str], source: str = ""
+    ) -> frozenset[str]:
+        """Those of `slots` that something signed uses up of what is at `source`."""
         ...
 
     async def sign(self, chain: str, signed: SignedTransaction) -> None:

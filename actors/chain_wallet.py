@@ -1,4 +1,4 @@
-"""The hot wallet of one chain: the only one who signs there.
+"""The hot wallet of one chain: the only one who signs there, also for deposit addresses.
 
 One actor a chain, resident. A withdrawal is stored as queued before it comes here; this actor
 chooses its nonce or coins, signs, *stores what it signed*, and only then gives it to a node. From
@@ -34,7 +34,12 @@ from actors.runtime.ask import Asks, Envelope
 from actors.runtime.mailbox import Mailbox
 from actors.runtime.serve import serve_timed
 from domain.chains.table import Chain
-from domain.chains.transfers import SignedTransaction, Withdrawal, WithdrawalState
+from domain.chains.transfers import (
+    SignedTransaction,
+    Withdrawal,
+    WithdrawalKind,
+    WithdrawalState,
+)
 
 log = structlog.get_logger(__name__)
 
@@ -170,6 +175,8 @@ class HotWallet:
     async def _start(self, flight: Flight) -> None:
         """Sign, store, send; in that order."""
         withdrawal = flight.withdrawal
+        if self._waits_for_gas(withdrawal):
+            return
         under_way = list(self._open.values())
         now_us = self._parts.clock.now_us()
         made = await self._payer.prepare(withdrawal, under_way, self._store, now_us)
@@ -180,6 +187,13 @@ class HotWallet:
             await self._send(self._open[withdrawal.id])
         else:
             log.warning("withdrawal waits", id=withdrawal.id, reason=made.reason)
+
+    def _waits_for_gas(self, withdrawal: Withdrawal) -> bool:
+        return withdrawal.kind is WithdrawalKind.SWEEP and any(
+            other.withdrawal.kind is WithdrawalKind.GAS
+            and other.withdrawal.address == withdrawal.source
+            for other in self._open.values()
+        )
 
     async def _keep(self, flight: Flight, signed: SignedTransaction) -> None:
         """Nothing that is not stored is ever sent. What failed here may be stored all the same,

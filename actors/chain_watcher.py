@@ -210,11 +210,17 @@ class Watcher:
             return []
         addresses = {incoming.address for _, incoming in found}
         owners = await self._store.owners(self._chain.family, addresses)
+        ours = [each for each in found if each[1].address in owners and each[1].amount_raw > 0]
+        if not ours:
+            return []
+        # Gas that we sent to an address of a customer is no deposit of theirs.
+        hashes = {incoming.tx_hash for _, incoming in ours}
+        moves = await self._store.moves(self._chain.key, hashes)
         deposits = []
-        for block, incoming in found:
-            owner = owners.get(incoming.address)
-            if owner is None or incoming.amount_raw <= 0:
+        for block, incoming in ours:
+            if incoming.tx_hash in moves:
                 continue
+            owner = owners[incoming.address]
             outcome = await self._source.outcome(incoming.tx_hash)
             if incoming.proven or outcome.succeeded:
                 deposits.append(_deposit(self._chain.key, block, incoming, owner, outcome))

@@ -225,8 +225,9 @@ class ChainRail:
         if chain in self._ends:
             self._watchers.ref(chain).send(Look())
 
-    def _reopened(self, chain: str) -> None:
-        """Never waits; what a full mailbox refuses is found at the wallet's next reload."""
+    def stored(self, chain: str) -> None:
+        """Something to pay was stored that the chain's wallet does not know of. Never waits; what
+        a full mailbox refuses is found at the wallet's next reload."""
         self._wallets.ref(chain).send(Check())
 
     def _draft(
@@ -256,7 +257,7 @@ class ChainRail:
     ) -> None:
         parts = self._parts
         own = WatcherParts(
-            parts.store, parts.tokens, parts.facts, parts.clock, parts.poll_s, self._reopened
+            parts.store, parts.tokens, parts.facts, parts.clock, parts.poll_s, self.stored
         )
         ends = self._ends[key]
         await watch(Watcher(ends.chain, ends.source, own), mailbox, parts.clock, task_status)

@@ -15,6 +15,8 @@ from actors.callbacks import CallbackIntake
 from actors.chain_books import ChainBooks
 from actors.chain_desk import ChainDesk
 from actors.chain_orders import ChainOrders
+from actors.chain_rail import ChainEnds
+from actors.chain_sweeps import Sweeps
 from actors.chains import ChainRail, ChainRailParts
 from actors.clock import Clock
 from actors.feed import Feeds
@@ -49,6 +51,7 @@ from storage.accounts import PostgresAccounts
 from storage.alerts import PostgresAlerts
 from storage.audit import PostgresAudit
 from storage.callbacks import PostgresCallbacks
+from storage.chain_sweeps import PostgresSweeps
 from storage.chains import PostgresChains, load_words
 from storage.codes import Codes
 from storage.crypto import SecretBox, SecretUnreadable, derive_key
@@ -98,6 +101,7 @@ class Core:
     paybill: str
     desk: ChainDesk
     aliases: Mapping[str, str]  # of addresses: what documents show for real ones
+    sweeps: Sweeps
 
 
 class _Part(Protocol):
@@ -131,7 +135,8 @@ async def running_core(
     sockets = Sockets(clock)
     rates = RateService(outside.rates, StoredQuotes(pool), clock)
     books = ChainBooks(ledger, rates, outside.chains.tokens, clock, _UNAVAILABLE)
-    rail = await _chain_rail(options, outside, pool, addresses, books, clock)
+    ends = await _chain_ends(options, outside, addresses)
+    rail = _chain_rail(outside, ends, pool, addresses, books, clock)
     payments = _payments(options, keys, outside, pool, rail, ledger, rates, clock)
     books.payments = payments
     incoming = Incoming(PostgresIncoming(pool), accounts, ledger, payments, clock)
@@ -175,6 +180,9 @@ async def running_core(
             paybill=outside.paybill,
             desk=ChainDesk(rail, payments, clock),
             aliases=outside.chains.aliases,
+            sweeps=Sweeps(
+                PostgresSweeps(pool), ends, outside.chains.tokens, addresses, rates, rail, clock
+            ),
         )
         with trio.move_on_after(5):
             await journal.drain()
@@ -221,26 +229,32 @@ async def _hd_wallet(options: Options, pool: Pool, box: SecretBox, clock: Clock)
         words = options.wallet_mnemonic or await load_words(
             pool, box, lambda: new_mnemonic(secrets.token_bytes), clock.now_us()
         )
-        return HdWallet(words, options.wallet_passphrase)
+        return HdWallet(words, options.wallet_passphrase, collects=options.collects_deposits)
     except SecretUnreadable as error:
         raise OptionError("DATA_KEY is not the one the wallet's seed was sealed with") from error
     except DerivationError as error:
         raise OptionError(f"WALLET_MNEMONIC: {error}") from error
 
 
-async def _chain_rail(
-    options: Options,
+async def _chain_ends(
+    options: Options, outside: Outside, addresses: HdWallet
+) -> Mapping[str, ChainEnds]:
+    ends = open_ends(outside.chains, outside.chain_http, addresses)
+    if not options.is_sandbox:
+        await check_ends(ends)
+    await provided(outside.chains, ends)
+    return ends
+
+
+def _chain_rail(
     outside: Outside,
+    ends: Mapping[str, ChainEnds],
     pool: Pool,
     addresses: HdWallet,
     books: ChainBooks,
     clock: Clock,
 ) -> ChainRail:
     nodes = outside.chains
-    ends = open_ends(nodes, outside.chain_http, addresses)
-    if not options.is_sandbox:
-        await check_ends(ends)
-    await provided(nodes, ends)
     parts = ChainRailParts(
         store=PostgresChains(pool),
         addresses=addresses,

@@ -103,6 +103,7 @@ class Options:
     mpesa_nominated_phone: str = ""
     wallet_mnemonic: str = ""
     wallet_passphrase: str = ""
+    chain_sweeps: str = ""
     evm_rpc_urls: str = ""
     trongrid_url: str = "https://api.trongrid.io"
     trongrid_api_key: str = ""
@@ -169,6 +170,12 @@ class Options:
         if not self.exchange_mirror_balances:
             return not self.is_sandbox
         return _is_true(self.exchange_mirror_balances)
+
+    @property
+    def collects_deposits(self) -> bool:
+        """Whether this server may spend from deposit addresses; in live mode only if configured,
+        since elsewhere it cannot even derive their keys."""
+        return _is_true(self.chain_sweeps) if self.chain_sweeps else self.is_sandbox
 
     @property
     def admins(self) -> tuple[str, ...]:

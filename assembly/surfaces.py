@@ -25,6 +25,7 @@ from protocols.ops.kill_switch import kill_switch_route
 from protocols.ops.money import money_routes
 from protocols.ops.reconcile import reconcile_route
 from protocols.ops.surface import ops_surface
+from protocols.ops.sweeps import sweep_routes
 from protocols.wallet.service import Wallet
 from protocols.wallet.surface import wallet_surface
 from protocols.web import Surface
@@ -65,7 +66,8 @@ def _operators(options: Options, core: Core, trading: Trading, reconciler: Recon
         core.audit,
         core.clock,
     )
-    return replace(surface, routes=(*surface.routes, reconcile_route(reconciler), switch, *money))
+    more = (reconcile_route(reconciler), switch, *money, *sweep_routes(core.sweeps))
+    return replace(surface, routes=(*surface.routes, *more))
 
 
 async def _at_mpesa(core: Core) -> int:

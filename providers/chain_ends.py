@@ -39,21 +39,21 @@ def chain_ends(
     tokens: TokenTable,
     wallet: HdWallet,
 ) -> ChainEnds:
-    """The clients of one chain. Only its hot key is handed on, of the wallet's keys."""
-    key = wallet.hot(chain.family)
+    """The clients of one chain. Only its family's keys are handed on."""
+    keys = wallet.keys(chain.family)
     timeout = httpx.Timeout(settings.timeout_s, connect=settings.timeout_s / 2)
     match chain.family:
         case Family.EVM:
             rpc = EvmRpc(http, settings.url, timeout)
             blocks = EvmBlocks(rpc, chain, tokens)
-            return ChainEnds(chain, blocks, EvmPayer(rpc, chain, tokens, key))
+            return ChainEnds(chain, blocks, EvmPayer(rpc, chain, tokens, keys))
         case Family.TRON:
             node = TronSettings(base_url=settings.url, api_key=settings.api_key)
             grid = TronGridApi(http, node, timeout)
-            return ChainEnds(chain, TronBlocks(grid, tokens), TronPayer(grid, tokens, key))
+            return ChainEnds(chain, TronBlocks(grid, tokens), TronPayer(grid, tokens, keys))
         case Family.BITCOIN:
             esplora = EsploraApi(http, settings.url, timeout)
-            return ChainEnds(chain, BitcoinBlocks(esplora), BitcoinPayer(esplora, key))
+            return ChainEnds(chain, BitcoinBlocks(esplora), BitcoinPayer(esplora, keys))
 
 
 async def verify_ends(ends: ChainEnds) -> None:

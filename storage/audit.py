@@ -5,6 +5,7 @@ from typing import Any, Final
 from psycopg.types.numeric import Int8
 
 from actors.audit import AuditEntry
+from storage.driver import TrioConnection
 from storage.pool import Pool
 from storage.users import store_errors
 from storage.writes import register_write
@@ -33,6 +34,11 @@ class PostgresAudit:
             rows = await self._pool.fetch(_ABOUT, (subject,))
         names = AuditEntry.__struct_fields__
         return [AuditEntry(**dict(zip(names, row, strict=True))) for row in rows]
+
+
+async def insert_entry(connection: TrioConnection, entry: AuditEntry) -> None:
+    """Write a deed in the transaction of what it changed."""
+    await connection.execute(_INSERT, _row(entry))
 
 
 def _row(entry: AuditEntry) -> list[Any]:

@@ -15,15 +15,16 @@ from storage.driver import Row
 from storage.pool import Pool
 from storage.users import store_errors
 
-_COLUMNS: Final = """id, chain, token, address, amount_raw, state, tx_hash, reason, block, fee_raw,
-       created_us, gas_used, kind, source, source_key"""
+WITHDRAWAL_COLUMNS: Final = """
+       id, chain, token, address, amount_raw, state, tx_hash, reason, block, fee_raw, created_us,
+       gas_used, kind, source, source_key"""
 _ADD: Final = """
 INSERT INTO chain_withdrawals (id, chain, token, address, amount_raw, state, created_us, told)
 VALUES (%s, %s, %s, %s, %s, 'queued', %s, 'queued') ON CONFLICT (id) DO NOTHING
 """
-_LOAD: Final = f"SELECT {_COLUMNS} FROM chain_withdrawals WHERE id = %s"  # noqa: S608
+_LOAD: Final = f"SELECT {WITHDRAWAL_COLUMNS} FROM chain_withdrawals WHERE id = %s"  # noqa: S608
 _OPEN: Final = f"""
-SELECT {_COLUMNS} FROM chain_withdrawals
+SELECT {WITHDRAWAL_COLUMNS} FROM chain_withdrawals
 WHERE chain = %s AND state IN ('queued', 'signed', 'sent') ORDER BY number
 """  # noqa: S608
 _SIGNED: Final = """
@@ -40,7 +41,13 @@ UPDATE chain_withdrawals SET state = 'signed', tx_hash = %s WHERE id = %s AND st
 _MARK_AGAIN: Final = """
 UPDATE chain_withdrawals SET tx_hash = %s WHERE id = %s AND state IN ('signed', 'sent')
 """
-_TAKE: Final = "INSERT INTO chain_slots (chain, slot, withdrawal_id) VALUES (%s, %s, %s)"
+# Every address has nonces of its own: those of other addresses than the hot wallet's are in a
+# space named after the address.
+_TAKE: Final = """
+INSERT INTO chain_slots (chain, slot, withdrawal_id)
+SELECT chain || CASE source WHEN '' THEN '' ELSE '/' || source END, %s, id
+FROM chain_withdrawals WHERE id = %s
+"""
 _KEEP: Final = """
 INSERT INTO chain_transactions (withdrawal_id, version, chain, tx_hash, raw, terms, signed_us)
 VALUES (%s, %s, %s, %s, %s, %s, %s)
@@ -55,7 +62,7 @@ UPDATE chain_withdrawals SET state = %s, reason = %s, tx_hash = %s, block = %s, 
 WHERE id = %s AND state IN ('queued', 'signed', 'sent')
 """
 _UNTOLD: Final = f"""
-SELECT {_COLUMNS} FROM chain_withdrawals
+SELECT {WITHDRAWAL_COLUMNS} FROM chain_withdrawals
 WHERE chain = %s AND told <> state ORDER BY number LIMIT %s
 """  # noqa: S608
 _TOLD: Final = "UPDATE chain_withdrawals SET told = %s WHERE id = %s"
@@ -93,7 +100,7 @@ class PostgresWithdrawals:
     async def withdrawal(self, withdrawal_id: str) -> Withdrawal | None:
         with store_errors():
             row = await self._pool.fetch_one(_LOAD, [withdrawal_id])
-        return _withdrawal(row) if row else None
+        return withdrawal_of(row) if row else None
 
     async def flights(self, chain: str) -> Sequence[Flight]:
         with store_errors():
@@ -102,17 +109,19 @@ class PostgresWithdrawals:
         versions: dict[str, list[SignedTransaction]] = {}
         for row in signed:
             versions.setdefault(row[0], []).append(_signed(row))
-        withdrawals = [_withdrawal(row) for row in rows]
+        withdrawals = [withdrawal_of(row) for row in rows]
         return [Flight(w, tuple(versions.get(w.id, ()))) for w in withdrawals]
 
-    async def last_slot(self, chain: str) -> str | None:
+    async def last_slot(self, chain: str, source: str = "") -> str | None:
         with store_errors():
-            row = await self._pool.fetch_one(_LAST_SLOT, [chain])
+            row = await self._pool.fetch_one(_LAST_SLOT, [_space(chain, source)])
         return row[0] if row else None
 
-    async def used_slots(self, chain: str, slots: Collection[str]) -> frozenset[str]:
+    async def used_slots(
+        self, chain: str, slots: Collection[str], source: str = ""
+    ) -> frozenset[str]:
         with store_errors():
-            rows = await self._pool.fetch(_USED, [chain, list(slots)])
+            rows = await self._pool.fetch(_USED, [_space(chain, source), list(slots)])
         return frozenset(row[0] for row in rows)
 
     async def sign(self, chain: str, signed: SignedTransaction) -> None:
@@ -127,7 +136,7 @@ class PostgresWithdrawals:
                 if marked.rowcount != 1:
                     raise WithdrawalMoved(signed.withdrawal_id)
                 for slot in signed.slots if first else ():
-                    await connection.execute(_TAKE, [chain, slot, signed.withdrawal_id])
+                    await connection.execute(_TAKE, [slot, signed.withdrawal_id])
                 await connection.execute(_KEEP, _values(chain, signed))
 
     async def sent(self, signed: SignedTransaction, at_us: int) -> None:
@@ -155,11 +164,15 @@ class PostgresWithdrawals:
 
     async def untold_withdrawals(self, chain: str, limit: int) -> Sequence[Withdrawal]:
         with store_errors():
-            return [_withdrawal(row) for row in await self._pool.fetch(_UNTOLD, [chain, limit])]
+            return [withdrawal_of(row) for row in await self._pool.fetch(_UNTOLD, [chain, limit])]
 
     async def told_withdrawal(self, withdrawal_id: str, state: WithdrawalState) -> None:
         with store_errors():
             await self._pool.execute(_TOLD, [state.value, withdrawal_id])
+
+
+def _space(chain: str, source: str) -> str:
+    return f"{chain}/{source}" if source else chain
 
 
 def _values(chain: str, signed: SignedTransaction) -> list[object]:
@@ -174,7 +187,8 @@ def _values(chain: str, signed: SignedTransaction) -> list[object]:
     ]
 
 
-def _withdrawal(row: Row) -> Withdrawal:
+def withdrawal_of(row: Row) -> Withdrawal:
+    """Of WITHDRAWAL_COLUMNS."""
     return Withdrawal(
         id=row[0],
         chain=row[1],

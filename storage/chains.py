@@ -35,6 +35,10 @@ INSERT INTO chain_deposits (chain, tx_hash, token, ordinal, address, owner, purp
 VALUES (%s, %s, %s, %s, %s, %s, %s, %s::text::numeric, %s, %s, %s, %s, %s, %s::text::numeric,
         'confirmed', true, %s::text::numeric)
 """
+_MOVES: Final = """
+SELECT t.tx_hash FROM chain_transactions t JOIN chain_withdrawals w ON w.id = t.withdrawal_id
+WHERE t.chain = %s AND t.tx_hash = ANY(%s) AND w.kind <> 'payout'
+"""
 _CURSOR: Final = "SELECT block, hashes FROM chain_cursors WHERE chain = %s"
 _MOVE_CURSOR: Final = """
 INSERT INTO chain_cursors (chain, block, hashes) VALUES (%s, %s, %s)
@@ -116,6 +120,11 @@ class PostgresChains(PostgresWithdrawals):
                 wallets = await self._pool.fetch(_WALLETS, {"asked": list(spelled)})
                 found |= {spelled[row[0]]: Owner(row[1], row[2]) for row in wallets}
         return found
+
+    async def moves(self, chain: str, tx_hashes: Collection[str]) -> frozenset[str]:
+        with store_errors():
+            rows = await self._pool.fetch(_MOVES, [chain, list(tx_hashes)])
+        return frozenset(row[0] for row in rows)
 
     async def cursor(self, chain: str) -> Cursor | None:
         with store_errors():

@@ -89,6 +89,65 @@ class FloatResponse(_Body, frozen=True, kw_only=True):
     booked: Number
 
 
+class SweepRequest(_Body, frozen=True, kw_only=True):
+    """`minimum_usd`: what is worth less stays; `everything`: look at addresses without new
+    deposits, too. Without `execute` nothing is moved."""
+
+    chain: str
+    minimum_usd: Annotated[Any, meta(type="string", examples=["5.00"])] = "1"
+    execute: bool = False
+    everything: bool = False
+
+
+class SweepRow(_Body, frozen=True, kw_only=True):
+    """One token on one address. `action`: sweep, top up, under way, later, too small, no key,
+    empty. `fee` and `gas` (what is sent there for it) are in the chain's own coin."""
+
+    address: str
+    user_id: str
+    purpose: str
+    token: str
+    amount: str
+    usd: str | None
+    fee: str
+    gas: str
+    action: str
+    id: str | None
+
+
+class SweepPlan(_Body, frozen=True, kw_only=True):
+    """What lies on a chain's deposit addresses, and what is done with it; `to` is the hot
+    wallet."""
+
+    chain: str
+    to: str
+    executed: bool
+    rows: list[SweepRow]
+
+
+class SweepStatus(_Body, frozen=True, kw_only=True):
+    """A sweep, or the gas for one. `amount` and `fee` as the chain counts them, in raw units."""
+
+    id: str
+    kind: str
+    chain: str
+    token: str
+    source: str
+    to: str
+    amount: str
+    status: str
+    tx_hash: str | None
+    fee: str
+    reason: str | None
+    created_at: str
+
+
+class SweepList(_Body, frozen=True, kw_only=True):
+    """Newest first."""
+
+    sweeps: list[SweepStatus]
+
+
 class KillSwitchRequest(_Body, frozen=True, kw_only=True):
     """`user_id` absent: everybody."""
 

@@ -16,6 +16,7 @@ _OUTPUT: Final = 9  # of an output without its script
 # coin can be in one unconfirmed payment only.
 _ENOUGH_COINS: Final = 20
 _WORTH_SPLITTING: Final = 200_000
+_MOST_COLLECTED: Final = 200  # inputs of a sweep: 14 kB, of the 100 kB that nodes relay
 
 
 class Coin(msgspec.Struct, frozen=True, array_like=True):
@@ -46,7 +47,7 @@ def chosen(
     taken: list[Coin] = []
     for coin in sorted(coins, key=lambda coin: coin.value, reverse=True):
         taken.append(coin)
-        bare = _size(len(taken), script) * rate
+        bare = size_of(len(taken), script) * rate
         rest = sum(c.value for c in taken) - amount - bare
         if rest >= 0:
             change = _change(rest, change_script, rate, few=len(coins) < _ENOUGH_COINS)
@@ -55,13 +56,24 @@ def chosen(
     return None
 
 
+def collected(coins: Sequence[Coin], script: bytes, rate: int) -> Terms | None:
+    """All of the largest coins, as many as one transaction carries well, into one output; None
+    when they are not worth the fee."""
+    taken = sorted(coins, key=lambda coin: coin.value, reverse=True)[:_MOST_COLLECTED]
+    fee = size_of(len(taken), script) * rate
+    amount = sum(coin.value for coin in taken) - fee
+    return Terms(tuple(taken), script, amount, (), fee) if amount >= DUST else None
+
+
 def dearer(terms: Terms, change_script: bytes, rate: int) -> Terms | None:
     """The same payment from the same coins at a higher rate, paid for by the change; None when
     there is not enough of it. The fee rises by a satoshi a byte at least, as nodes demand."""
-    size = _size(len(terms.coins), terms.script, change_script, len(terms.change))
+    size = size_of(len(terms.coins), terms.script, change_script, len(terms.change))
     fee = max(size * rate, terms.fee + size)
+    if not terms.change:
+        return None
     left = sum(terms.change) - (fee - terms.fee)
-    if not terms.change or left < DUST:
+    if left < DUST:
         return None
     change = (left - sum(terms.change[1:]), *terms.change[1:])
     if change[0] < DUST:
@@ -69,9 +81,19 @@ def dearer(terms: Terms, change_script: bytes, rate: int) -> Terms | None:
     return msgspec.structs.replace(terms, change=change, fee=fee)
 
 
+def dearer_sweep(terms: Terms, rate: int) -> Terms | None:
+    """The same coins at a higher rate, paid for by what arrives; None when that leaves nothing."""
+    size = size_of(len(terms.coins), terms.script)
+    fee = max(size * rate, terms.fee + size)
+    amount = terms.amount - (fee - terms.fee)
+    if amount < DUST:
+        return None
+    return msgspec.structs.replace(terms, amount=amount, fee=fee)
+
+
 def rate_of(terms: Terms, change_script: bytes) -> int:
     """Satoshis a virtual byte, rounded down."""
-    return terms.fee // _size(len(terms.coins), terms.script, change_script, len(terms.change))
+    return terms.fee // size_of(len(terms.coins), terms.script, change_script, len(terms.change))
 
 
 def unsigned(terms: Terms, change_script: bytes) -> Tx:
@@ -90,7 +112,7 @@ def _change(rest: int, script: bytes, rate: int, *, few: bool) -> tuple[int, ...
     return (rest - output,) if rest - output >= DUST else ()
 
 
-def _size(inputs: int, script: bytes, change_script: bytes = b"", changes: int = 0) -> int:
+def size_of(inputs: int, script: bytes, change_script: bytes = b"", changes: int = 0) -> int:
     """Virtual bytes, never less than the signed transaction will have."""
     size = _OVERHEAD + inputs * _INPUT + _OUTPUT + len(script)
     return size + changes * (_OUTPUT + len(change_script))

@@ -5,7 +5,7 @@ most one can ever be included. Only settled coins are spent: a payment that wait
 never the ground another one stands on, so raising its fee breaks nothing.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from decimal import ROUND_CEILING, Decimal
 from typing import Final
 
@@ -27,12 +27,23 @@ from actors.chain_rail import (
 from actors.chain_store import Flight, WithdrawalStore
 from domain.chains.addresses import bitcoin_script
 from domain.chains.table import BITCOIN
-from domain.chains.transfers import SignedTransaction, Withdrawal
+from domain.chains.transfers import SignedTransaction, Withdrawal, WithdrawalKind
 from providers.bitcoin.client import EsploraApi, Rejected
-from providers.bitcoin.coins import DUST, Coin, Terms, chosen, dearer, rate_of, unsigned
+from providers.bitcoin.coins import (
+    DUST,
+    Coin,
+    Terms,
+    chosen,
+    collected,
+    dearer,
+    dearer_sweep,
+    rate_of,
+    size_of,
+    unsigned,
+)
 from providers.bitcoin.tx import serialized, signed
 from providers.bitcoin.wire import Outspend, Transaction, Utxo
-from providers.hdwallet.wallet import HotKey
+from providers.hdwallet.wallet import HotKey, Keys
 
 _TARGET_BLOCKS: Final = ("3", "6", "2", "1")  # fee estimates we take, the first there is
 _LEAST_RATE, _MOST_RATE = 1, 500  # satoshis a virtual byte
@@ -47,36 +58,40 @@ _encode_terms: Final = msgspec.msgpack.Encoder().encode
 class BitcoinPayer:
     """The hot wallet on Bitcoin."""
 
-    def __init__(self, api: EsploraApi, key: HotKey) -> None:
+    def __init__(self, api: EsploraApi, keys: Keys) -> None:
         self._api = api
-        self._key = key
-        script = bitcoin_script(key.address)
+        self._keys = keys
+        script = bitcoin_script(keys.hot.address)
         assert script is not None
         self._own_script = script
 
     @property
     def address(self) -> str:
-        return self._key.address
+        return self._keys.hot.address
 
     async def prepare(
         self, withdrawal: Withdrawal, flights: Sequence[Flight], slots: WithdrawalStore, at_us: int
     ) -> SignedTransaction | Refused | NotNow:
         script = bitcoin_script(withdrawal.address)
         assert script is not None, "addresses are checked before they come here"
+        key = self._keys.of(withdrawal)
+        if key is None:
+            return NotNow("the key of its address is not here")
         if withdrawal.amount_raw < DUST:
             return Refused("below what the network carries")
-        terms = chosen(
-            await self._coins(slots),
-            script,
-            withdrawal.amount_raw,
-            self._own_script,
-            await self._rate(),
-        )
+        coins = await self._coins(key.address, withdrawal.source, slots)
+        rate = await self._rate()
+        if withdrawal.kind is WithdrawalKind.SWEEP:
+            terms = collected(coins, script, rate)
+            if terms is None:
+                return Refused("worth less than its fee")
+        else:
+            terms = chosen(coins, script, withdrawal.amount_raw, self._own_script, rate)
         if terms is None:
-            if any(flight.versions for flight in flights):
+            if any(f.versions and not f.withdrawal.source for f in flights):
                 return NotNow("the hot wallet is short until others are through")
             return Refused("the hot wallet holds too little")
-        return self._signed(withdrawal.id, 0, terms, at_us)
+        return self._signed(withdrawal.id, 0, terms, at_us, key)
 
     async def send(self, signed: SignedTransaction) -> Delivery:
         try:
@@ -95,24 +110,36 @@ class BitcoinPayer:
         return [await self._one(flight, height) for flight in flights]
 
     async def bump(self, flight: Flight, at_us: int) -> SignedTransaction | None:
-        newest = flight.versions[-1]
-        if newest.version + 1 >= _MOST_VERSIONS:
+        newest, key = flight.versions[-1], self._keys.of(flight.withdrawal)
+        if newest.version + 1 >= _MOST_VERSIONS or key is None:
             return None
         terms = _decode_terms(newest.terms)
         rate = max(await self._rate(), rate_of(terms, self._own_script) * 5 // 4 + 1)
-        higher = dearer(terms, self._own_script, min(rate, _MOST_RATE))
+        rate = min(rate, _MOST_RATE)
+        if flight.withdrawal.kind is WithdrawalKind.SWEEP:
+            higher = dearer_sweep(terms, rate)
+        else:
+            higher = dearer(terms, self._own_script, rate)
         if higher is None:
             return None
-        return self._signed(newest.withdrawal_id, newest.version + 1, higher, at_us)
+        return self._signed(newest.withdrawal_id, newest.version + 1, higher, at_us, key)
 
     async def fee(self, token: str) -> int:
         return _USUAL_SIZE * await self._rate()
 
+    async def held(self, address: str, tokens: Sequence[str]) -> Mapping[str, int]:
+        total = sum(coin.value for coin in await self._settled(address))
+        return {**dict.fromkeys(tokens, total), "": total}
+
+    async def sweep_cost(self, source: str, token: str, amount_raw: int) -> int:
+        coins = await self._settled(source)
+        return size_of(len(coins), self._own_script) * await self._rate()
+
     def _signed(
-        self, withdrawal_id: str, version: int, terms: Terms, at_us: int
+        self, withdrawal_id: str, version: int, terms: Terms, at_us: int, key: HotKey
     ) -> SignedTransaction:
         values = [coin.value for coin in terms.coins]
-        tx = signed(unsigned(terms, self._own_script), values, self._key.secret, self._key.public)
+        tx = signed(unsigned(terms, self._own_script), values, key.secret, key.public)
         return SignedTransaction(
             withdrawal_id=withdrawal_id,
             version=version,
@@ -123,18 +150,22 @@ class BitcoinPayer:
             signed_us=at_us,
         )
 
-    async def _coins(self, slots: WithdrawalStore) -> list[Coin]:
+    async def _coins(self, address: str, source: str, slots: WithdrawalStore) -> list[Coin]:
         """Settled coins that nothing signed spends."""
+        settled = await self._settled(address)
+        outpoints = [coin.outpoint for coin in settled]
+        used = await slots.used_slots(BITCOIN.key, outpoints, source)
+        return [coin for coin in settled if coin.outpoint not in used]
+
+    async def _settled(self, address: str) -> list[Coin]:
         height = await self._height()
-        utxos = await self._api.json(f"/address/{self.address}/utxo", list[Utxo])
-        settled = [
+        utxos = await self._api.json(f"/address/{address}/utxo", list[Utxo])
+        return [
             Coin(utxo.txid, utxo.vout, utxo.value)
             for utxo in utxos or []
             if utxo.status.confirmed
             and height - utxo.status.block_height + 1 >= BITCOIN.confirmations
         ]
-        used = await slots.used_slots(BITCOIN.key, [coin.outpoint for coin in settled])
-        return [coin for coin in settled if coin.outpoint not in used]
 
     async def _one(self, flight: Flight, height: int) -> Sighting:
         waiting = False

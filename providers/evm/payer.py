@@ -1,10 +1,10 @@
 """Pays on an EVM chain: implements actors.chain_rail.Payer.
 
-A withdrawal uses one nonce, whatever becomes of it; every version of its transaction carries the
-same one, so at most one of them can ever be included.
+A withdrawal uses one nonce of its address, whatever becomes of it; every version of its
+transaction carries the same one, so at most one of them can ever be included.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -25,14 +25,16 @@ from actors.chain_rail import (
 from actors.chain_store import Flight, WithdrawalStore
 from domain.chains.table import Chain
 from domain.chains.tokens import Token, TokenTable
-from domain.chains.transfers import SignedTransaction, Withdrawal
+from domain.chains.transfers import SignedTransaction, Withdrawal, WithdrawalKind
 from providers.evm.client import Call, EvmRpc, RpcError
 from providers.evm.codec import Terms, balance_call, signed, transfer_call
 from providers.evm.wire import FeeHistory, Receipt, number
-from providers.hdwallet.wallet import HotKey
+from providers.hdwallet.wallet import HotKey, Keys
 
 _TRANSFER_GAS: Final = 90_000  # what fee() assumes of a token; payments estimate their own
 _PLAIN_GAS: Final = 21_000
+# What a sweep leaves of the own coin, in fees: one to pay, one for what a rollup charges beside it.
+_SWEEP_RESERVE: Final = 2
 _LEAST_TIP: Final = 1_000_000  # wei: some chains report none and still want a little
 # Nodes replace a transaction for ten per cent more; an eighth is clear of their rounding.
 _RAISE: Final = (9, 8)
@@ -46,24 +48,27 @@ _decode_terms: Final = msgspec.json.Decoder(Terms).decode
 class EvmPayer:
     """The hot wallet of one chain."""
 
-    def __init__(self, rpc: EvmRpc, chain: Chain, tokens: TokenTable, key: HotKey) -> None:
+    def __init__(self, rpc: EvmRpc, chain: Chain, tokens: TokenTable, keys: Keys) -> None:
         self._rpc = rpc
         self._chain = chain
         self._tokens = tokens
-        self._key = key
+        self._keys = keys
 
     @property
     def address(self) -> str:
-        return self._key.address
+        return self._keys.hot.address
 
     async def prepare(
         self, withdrawal: Withdrawal, flights: Sequence[Flight], slots: WithdrawalStore, at_us: int
     ) -> SignedTransaction | Refused | NotNow:
         """Refused when the chain says that the payment would fail or the wallet holds too little;
-        NotNow when only what is under way makes it too little."""
-        token = self._tokens[self._chain.key, withdrawal.token]
+        NotNow when only what is under way makes it too little, or a sweep's fee is not there."""
+        key = self._keys.of(withdrawal)
+        if key is None:
+            return NotNow("the key of its address is not here")
+        token = self._token(withdrawal.token)
         to, value, data = _message(token, withdrawal)
-        answers = await self._rpc.batch(self._questions(token, to, value, data))
+        answers = await self._rpc.batch(self._questions(key.address, token, to, value, data))
         count, fees, coins, held, gas = answers
         for answer in answers[:-1]:
             if isinstance(answer, RpcError):
@@ -78,14 +83,19 @@ class EvmPayer:
         under_way = sum(f.withdrawal.amount_raw for f in flights if _pays(f, withdrawal))
         max_fee, tip = _fees(fees)
         limit = number(gas) * 6 // 5
+        is_sweep = withdrawal.kind is WithdrawalKind.SWEEP
+        if is_sweep and token.is_native:
+            value -= _SWEEP_RESERVE * limit * max_fee
+            if value <= 0:
+                return Refused("worth less than its fee")
         if number(coins) < limit * max_fee + value:
-            return Refused(_SHORT)
+            return NotNow("its fee is not there yet") if is_sweep else Refused(_SHORT)
         if balance < withdrawal.amount_raw + under_way:
             return NotNow("the hot wallet is short until others are through")
-        last = await slots.last_slot(self._chain.key)
+        last = await slots.last_slot(self._chain.key, withdrawal.source)
         nonce = max(number(count), 0 if last is None else int(last) + 1)
         terms = Terms(nonce, to, str(value), data, limit, max_fee, tip)
-        return self._sign(withdrawal.id, 0, terms, at_us)
+        return self._sign(withdrawal.id, 0, terms, at_us, key)
 
     async def send(self, signed: SignedTransaction) -> Delivery:
         raw = "0x" + signed.raw.hex()
@@ -105,17 +115,23 @@ class EvmPayer:
             return []
         head = number(await self._ask("eth_blockNumber", [], str))
         deep = max(head - self._chain.confirmations, 0)
-        # The count first: what it counts is in blocks whose receipts were there before it.
-        count = number(await self._ask("eth_getTransactionCount", [self.address, hex(deep)], str))
+        # The counts first: what they count is in blocks whose receipts were there before them.
+        counts = {
+            address: number(await self._ask("eth_getTransactionCount", [address, hex(deep)], str))
+            for address in {self._from(flight.withdrawal) for flight in flights}
+        }
         sightings = await self._included(flights, head)
         return [
-            await self._not_included(flight, count, head) if sighting is None else sighting
+            await self._not_included(flight, counts[self._from(flight.withdrawal)], head)
+            if sighting is None
+            else sighting
             for flight, sighting in zip(flights, sightings, strict=True)
         ]
 
     async def bump(self, flight: Flight, at_us: int) -> SignedTransaction | None:
-        newest = flight.versions[-1]
-        if newest.version + 1 >= _MOST_VERSIONS:
+        newest, withdrawal = flight.versions[-1], flight.withdrawal
+        key = self._keys.of(withdrawal)
+        if newest.version + 1 >= _MOST_VERSIONS or key is None:
             return None
         terms = _decode_terms(newest.terms)
         max_fee, tip = _fees(await self._ask(*_FEES))
@@ -125,28 +141,72 @@ class EvmPayer:
             max_fee=max(max_fee, -(-terms.max_fee * more // than)),
             priority_fee=max(tip, -(-terms.priority_fee * more // than)),
         )
-        return self._sign(newest.withdrawal_id, newest.version + 1, raised, at_us)
+        if withdrawal.kind is WithdrawalKind.SWEEP:
+            # It pays its own fees, of what lies at its address.
+            value = int(terms.value)
+            value -= terms.gas * (raised.max_fee - terms.max_fee) if value else 0
+            coins = number(await self._ask("eth_getBalance", [withdrawal.source, "latest"], str))
+            if value < 0 or coins < value + terms.gas * raised.max_fee:
+                return None
+            raised = msgspec.structs.replace(raised, value=str(value))
+        return self._sign(newest.withdrawal_id, newest.version + 1, raised, at_us, key)
 
     async def fee(self, token: str) -> int:
         max_fee, _ = _fees(await self._ask(*_FEES))
         native = self._tokens[self._chain.key, token].is_native
         return max_fee * (_PLAIN_GAS if native else _TRANSFER_GAS)
 
-    def _questions(self, token: Token, to: str, value: int, data: str) -> list[Call]:
-        held = {"to": token.contract or self.address, "data": balance_call(self.address)}
-        call = {"from": self.address, "to": to, "value": hex(value), "data": "0x" + data}
+    async def held(self, address: str, tokens: Sequence[str]) -> Mapping[str, int]:
+        contracts = [self._token(symbol) for symbol in tokens]
+        calls: list[Call] = [
+            ("eth_call", [{"to": t.contract, "data": balance_call(address)}, "latest"], str)
+            for t in contracts
+            if not t.is_native
+        ]
+        calls.append(("eth_getBalance", [address, "latest"], str))
+        answers = await self._rpc.batch(calls)
+        for answer in answers:
+            if isinstance(answer, RpcError):
+                raise ChainUnavailable(str(answer))
+        coins = number(answers.pop())
+        of_contracts = iter(answers)
+        found = {
+            t.symbol: coins if t.is_native else number(next(of_contracts)[:66]) for t in contracts
+        }
+        return {**found, "": coins}
+
+    async def sweep_cost(self, source: str, token: str, amount_raw: int) -> int:
+        max_fee, _ = _fees(await self._ask(*_FEES))
+        contract = self._token(token)
+        if contract.is_native:
+            return _SWEEP_RESERVE * _PLAIN_GAS * max_fee
+        data = "0x" + transfer_call(self.address, amount_raw)
+        call = {"from": source, "to": contract.contract, "value": "0x0", "data": data}
+        gas = number(await self._ask("eth_estimateGas", [call], str)) * 6 // 5
+        return max_fee * gas * 3 // 2  # until it is signed fees may rise by half
+
+    def _token(self, symbol: str) -> Token:
+        """`symbol` "" is the chain's own coin, whether that is a token of ours or not."""
+        return self._tokens.get((self._chain.key, symbol)) or Token(self._chain.key, "", "", 18)
+
+    def _from(self, withdrawal: Withdrawal) -> str:
+        return withdrawal.source or self.address
+
+    def _questions(self, sender: str, token: Token, to: str, value: int, data: str) -> list[Call]:
+        held = {"to": token.contract or sender, "data": balance_call(sender)}
+        call = {"from": sender, "to": to, "value": hex(value), "data": "0x" + data}
         return [
-            ("eth_getTransactionCount", [self.address, "pending"], str),
+            ("eth_getTransactionCount", [sender, "pending"], str),
             _FEES,
-            ("eth_getBalance", [self.address, "latest"], str),
+            ("eth_getBalance", [sender, "latest"], str),
             ("eth_call", [held, "latest"], str),
             ("eth_estimateGas", [call], str),
         ]
 
     def _sign(
-        self, withdrawal_id: str, version: int, terms: Terms, at_us: int
+        self, withdrawal_id: str, version: int, terms: Terms, at_us: int, key: HotKey
     ) -> SignedTransaction:
-        raw, tx_hash = signed(terms, self._chain.chain_id, self._key.secret)
+        raw, tx_hash = signed(terms, self._chain.chain_id, key.secret)
         return SignedTransaction(
             withdrawal_id=withdrawal_id,
             version=version,
@@ -202,7 +262,9 @@ def _message(token: Token, withdrawal: Withdrawal) -> tuple[str, int, str]:
 
 
 def _pays(flight: Flight, withdrawal: Withdrawal) -> bool:
-    return bool(flight.versions) and flight.withdrawal.token == withdrawal.token
+    other = flight.withdrawal
+    same = (other.token, other.source) == (withdrawal.token, withdrawal.source)
+    return bool(flight.versions) and same
 
 
 def _fees(history: FeeHistory) -> tuple[int, int]:

@@ -7,8 +7,9 @@
 
 Addresses that belong to businesses are in account 2', those of the cashier's deposits in 3', the
 one where the operator sends the platform's own money in 4'. `n` is the owner's id; the level above
-it ("0/") counts up for ids of 2^31 and more. Private keys of deposit addresses are never derived
-here: what collects from them is done with the seed, away from the server.
+it ("0/") counts up for ids of 2^31 and more. Private keys of deposit addresses are derived only
+where the server is told to collect from them (CHAIN_SWEEPS), and only while it signs; elsewhere
+it cannot: it keeps their accounts' public keys alone.
 """
 
 from collections.abc import Callable
@@ -20,6 +21,7 @@ from mnemonic import Mnemonic
 from domain.chains.addresses import bitcoin_address, evm_address, tron_address
 from domain.chains.hashes import hash160, keccak256
 from domain.chains.table import Family
+from domain.chains.transfers import Withdrawal
 from providers.hdwallet import curve
 from providers.hdwallet.keys import HARDENED, DerivationError, PrivateKey, PublicKey
 
@@ -38,6 +40,21 @@ class HotKey:
     address: str
     secret: int = field(repr=False)
     public: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """What one family's payer signs with: the hot key, and keys of deposit addresses by name."""
+
+    hot: HotKey
+    named: Callable[[str], HotKey | None]
+
+    def of(self, withdrawal: Withdrawal) -> HotKey | None:
+        """The key of the address it leaves from; None when that is not here."""
+        if not withdrawal.source:
+            return self.hot
+        key = self.named(withdrawal.source_key)
+        return key if key is not None and key.address == withdrawal.source else None
 
 
 def new_mnemonic(random_bytes: Callable[[int], bytes]) -> str:
@@ -59,26 +76,46 @@ class HdWallet:
     """Addresses and hot keys of one seed.
 
     `words` may come from the operator; raises DerivationError when they are not BIP-39's.
+    `collects`: whether it may spend from deposit addresses, too.
     """
 
-    def __init__(self, words: str, passphrase: str = "") -> None:
+    def __init__(self, words: str, passphrase: str = "", *, collects: bool = False) -> None:
         if not _WORDS.check(words):
             raise DerivationError("the wallet's words are not a BIP-39 mnemonic")
         master = PrivateKey.master(Mnemonic.to_seed(words, passphrase))
         self._watched: dict[tuple[Family, str], PublicKey] = {}
         self._branches: dict[tuple[Family, str], PublicKey] = {}
+        self._spent_from: dict[tuple[Family, str], PrivateKey] = {}
         self._hot: dict[Family, HotKey] = {}
         for family, root in _ROOTS.items():
-            for purpose, account in PURPOSES.items():
-                self._watched[family, purpose] = master.at(f"{root}/{account}'").public
-            hot = master.at(f"{root}/{_HOT_ACCOUNT}'/0/0")
-            point = curve.public_point(hot.secret)
-            address = address_of_key(family, point)
-            self._hot[family] = HotKey(address, hot.secret, curve.compressed(point))
+            for purpose, number in PURPOSES.items():
+                account = master.at(f"{root}/{number}'")
+                self._watched[family, purpose] = account.public
+                if collects:
+                    self._spent_from[family, purpose] = account
+            self._hot[family] = _hot_key(family, master.at(f"{root}/{_HOT_ACCOUNT}'/0/0"))
 
     def hot(self, family: Family) -> HotKey:
         """The key that pays out on every chain of `family`."""
         return self._hot[family]
+
+    @property
+    def collects(self) -> bool:
+        """Whether it may spend from deposit addresses."""
+        return bool(self._spent_from)
+
+    def keys(self, family: Family) -> Keys:
+        """What the payers of `family` sign with."""
+        return Keys(self._hot[family], lambda name: self._named(family, name))
+
+    def _named(self, family: Family, name: str) -> HotKey | None:
+        """The key of the deposit address "purpose/owner"; None where nothing is collected."""
+        purpose, _, owner = name.partition("/")
+        account = self._spent_from.get((family, purpose))
+        if account is None or not owner.isascii() or not owner.isdigit():
+            return None
+        high, low = divmod(int(owner), HARDENED)
+        return _hot_key(family, account.child(high).child(low))
 
     def address(self, family: Family, owner: int, purpose: str = "user") -> str:
         """Where `owner` (a user's id, or a business's) receives; the same for ever."""
@@ -98,3 +135,8 @@ class HdWallet:
     def account_key(self, family: Family, purpose: str = "user") -> str:
         """The extended public key of the deposit addresses: can watch, cannot spend."""
         return self._watched[family, purpose].serialized()
+
+
+def _hot_key(family: Family, node: PrivateKey) -> HotKey:
+    point = curve.public_point(node.secret)
+    return HotKey(address_of_key(family, point), node.secret, curve.compressed(point))

@@ -12,7 +12,8 @@ import httpx
 import trio
 import trio.testing
 
-from actors.chain_rail import ChainFacts, Refused
+from actors.chain_rail import ChainEnds, ChainFacts, Refused
+from actors.chain_sweeps import Sweeps
 from actors.chains import ChainRail, ChainRailParts, Sent, Unknown
 from actors.clock import Clock
 from domain.chains.table import CHAINS, Chain
@@ -21,6 +22,7 @@ from providers.chain_ends import ChainSettings, chain_ends
 from providers.hdwallet.wallet import HdWallet
 from providers.sandbox.chains.simulator import ChainSimulators
 from providers.sandbox.fault import Fault
+from storage.chain_sweeps import PostgresSweeps
 from storage.chains import PostgresChains
 from storage.pool import Pool
 
@@ -65,6 +67,13 @@ class Ledger(ChainFacts):
         return [withdrawal.state.value for withdrawal in self.withdrawals]
 
 
+class Prices:
+    """What things are worth, about."""
+
+    async def usd_value(self, asset: str, units: int) -> int:
+        return units * {"ETH": 3_000, "BTC": 40_000, "TRX": 1}.get(asset, 1)
+
+
 @dataclass
 class House:
     sims: ChainSimulators
@@ -77,6 +86,8 @@ class House:
     http: httpx.AsyncClient
     facts: Ledger = field(default_factory=Ledger)
     rail: ChainRail = None  # type: ignore[assignment]
+    sweeps: Sweeps = None  # type: ignore[assignment]
+    ends: dict[str, ChainEnds] = field(default_factory=dict)
     _scope: trio.CancelScope | None = None
 
     def start(self, nursery: trio.Nursery) -> Callable[[], object]:
@@ -95,6 +106,16 @@ class House:
             for key, s in self.settings.items()
         }
         self.rail = ChainRail(parts, ends)
+        self.ends = ends
+        self.sweeps = Sweeps(
+            PostgresSweeps(self.pool),
+            ends,
+            self.sims.tokens,
+            self.wallet,
+            Prices(),
+            self.rail,
+            self.clock,
+        )
         scope = trio.CancelScope()
 
         async def run(*, task_status: trio.TaskStatus[None]) -> None:
@@ -151,7 +172,7 @@ async def opened(
     clock = Clock()
     fault = Fault(clock.now_us)
     sims = ChainSimulators(folder, fault, now=lambda: time[0])
-    wallet = HdWallet(WORDS)
+    wallet = HdWallet(WORDS, collects=True)
     async with httpx.AsyncClient(trust_env=False) as http, trio.open_nursery() as nursery:
         port: int = await nursery.start(sims.serve)
         settings = {key: _settings(key, port, timeout_s) for key in chains}

@@ -1,6 +1,7 @@
 """Facts of the chain rail become journals, each once (issue C.1, C.2; CORE-010)."""
 
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 
@@ -9,7 +10,7 @@ from actors.chains import Sent
 from actors.identity_store import StoreUnavailable
 from actors.reviews import Decision, NotRuled, Ruled, Ruling
 from domain.chain_settlement import custody
-from domain.chains.transfers import DepositState, WithdrawalState
+from domain.chains.transfers import DepositState, Withdrawal, WithdrawalKind, WithdrawalState
 from domain.events import (
     DepositCompleted,
     TransactionMoved,
@@ -19,7 +20,7 @@ from domain.events import (
 from domain.ledger import AccountKey, SystemPurpose, system
 from domain.money import units_of
 from domain.payments import Kind, State
-from tests.actors.chains.books import ALICE, USDT, Books, deposit, keeping, withdrawal
+from tests.actors.chains.books import ADDRESS, ALICE, USDT, Books, deposit, keeping, withdrawal
 
 SIXTY, HUNDRED = units_of("60"), units_of("100")
 OPEN = (State.PENDING, State.UNKNOWN)
@@ -234,3 +235,64 @@ async def test_tokens_sent_over_a_chain_stand_in_their_senders_history(books: Bo
     (fact,) = await books.facts()
     assert isinstance(fact, TransactionMoved)
     assert (fact.status, fact.mpesa) == ("confirmed", False)
+
+
+def moved(kind: WithdrawalKind, state: WithdrawalState, **members: Any) -> Withdrawal:
+    """A sweep or its gas, on TRON."""
+    sweep = {
+        "id": f"SWP-tron-{ADDRESS}-1",
+        "chain": "tron",
+        "token": "USDT",
+        "address": ADDRESS,
+        "amount_raw": 25_000_000,
+        "tx_hash": "ab" * 32,
+        "kind": kind,
+        "state": state,
+    }
+    return Withdrawal(**{**sweep, **members})
+
+
+@pytest.mark.parametrize("kind", [WithdrawalKind.SWEEP, WithdrawalKind.GAS])
+async def test_collecting_a_deposit_books_its_fee_once_and_moves_nothing_else(
+    books: Books, kind: WithdrawalKind
+) -> None:
+    """Deposit addresses and the hot wallet are one custody account."""
+    for state in (WithdrawalState.SIGNED, WithdrawalState.SENT):
+        await books.books.withdrawal_changed(moved(kind, state))
+    for _ in range(2):
+        done = moved(kind, WithdrawalState.CONFIRMED, fee_raw=345_000)
+        await books.books.withdrawal_changed(done)
+    cost = system("TRX", SystemPurpose.NETWORK_COST)
+    assert (await books.balance(cost))[0] == units_of("-0.345")
+    assert (await books.balance(custody("TRX", "tron")))[0] == units_of("0.345")
+    assert (await books.balance(custody("USDT", "tron")))[0] == 0
+    assert await books.alerts() == []
+    await books.sound()
+
+
+@pytest.mark.parametrize(
+    "state", [WithdrawalState.FAILED, WithdrawalState.REFUSED, WithdrawalState.STUCK]
+)
+async def test_operators_are_told_of_a_sweep_that_came_to_nothing(
+    books: Books, state: WithdrawalState
+) -> None:
+    await books.books.withdrawal_changed(moved(WithdrawalKind.SWEEP, state, reason="short"))
+    assert await books.alerts() == [f"chain_sweep_{state.value}"]
+
+
+async def test_what_a_chain_says_against_a_settled_withdrawal_is_for_a_person(
+    books: Books,
+) -> None:
+    """After blocks were dropped: given back and paid all the same, or settled and never paid."""
+    await books.funded("250")
+    refused = await books.made(Kind.CRYPTO_WITHDRAWAL)
+    await books.books.withdrawal_changed(withdrawal(refused, WithdrawalState.FAILED))
+    await books.books.withdrawal_changed(withdrawal(refused, WithdrawalState.CONFIRMED))
+    paid = await books.made(Kind.CRYPTO_WITHDRAWAL)
+    await books.books.withdrawal_changed(
+        withdrawal(paid, WithdrawalState.CONFIRMED, tx_hash="cd" * 32)
+    )
+    await books.books.withdrawal_changed(withdrawal(paid, WithdrawalState.FAILED))
+    assert (await books.alerts()).count("chain_payout_contradicted") == 2
+    assert await books.balance(USDT) == (units_of("150"), units_of("150"))
+    await books.sound()

@@ -41,7 +41,7 @@ class Node:
         return EvmRpc(self.http, f"{self.base}/evm/{chain}")
 
     async def send(self, terms: Terms, chain_id: int = 42161) -> str:
-        raw, _ = signed(terms, chain_id, WALLET.hot(Family.EVM).secret)
+        raw, _ = signed(terms, chain_id, WALLET.keys(Family.EVM).secret)
         return await self.rpc().call("eth_sendRawTransaction", ["0x" + raw.hex()], str)
 
 
