@@ -23,10 +23,12 @@ from actors.chain_rail import ChainEnds
 from actors.chain_store import Owner
 from actors.clock import Clock
 from actors.rates import RatesUnavailable
+from actors.token_transfers import Quotes
 from domain.chains.amounts import credited
 from domain.chains.table import CHAINS, Family
 from domain.chains.tokens import TokenTable
 from domain.chains.transfers import Withdrawal, WithdrawalKind, WithdrawalState
+from domain.fx import HUB, receive
 from domain.nexuspay.treasury import TREASURY
 
 log = structlog.get_logger(__name__)
@@ -111,12 +113,6 @@ class SweepStore(Protocol):
         ...
 
 
-class Values(Protocol):
-    """What assets are worth; actors.rates.RateService."""
-
-    async def usd_value(self, asset: str, units: int) -> int: ...
-
-
 class Spender(Protocol):
     """Whose keys these are; providers.hdwallet.HdWallet."""
 
@@ -149,7 +145,7 @@ class Sweeps:
         ends: Mapping[str, ChainEnds],
         tokens: TokenTable,
         spender: Spender,
-        rates: Values,
+        rates: Quotes,
         rail: Rail,
         clock: Clock,
     ) -> None:
@@ -272,9 +268,10 @@ class Sweeps:
 
     async def _usd(self, asset: str, units: int) -> int | None:
         try:
-            return await self._rates.usd_value(asset, units)
+            quote = await self._rates.quote(asset, HUB)
         except (RatesUnavailable, KeyError):
             return None
+        return receive(quote, asset, units).units
 
     # --- beginning -------------------------------------------------------------------------
 

@@ -18,6 +18,8 @@ from actors.chains import ChainRail, ChainRailParts, Sent, Unknown
 from actors.clock import Clock
 from domain.chains.table import CHAINS, Chain
 from domain.chains.transfers import Deposit, Withdrawal
+from domain.fx import Quote
+from domain.money import units_of
 from providers.chain_ends import ChainSettings, chain_ends
 from providers.hdwallet.wallet import HdWallet
 from providers.sandbox.chains.simulator import ChainSimulators
@@ -70,8 +72,9 @@ class Ledger(ChainFacts):
 class Prices:
     """What things are worth, about."""
 
-    async def usd_value(self, asset: str, units: int) -> int:
-        return units * {"ETH": 3_000, "BTC": 40_000, "TRX": 1}.get(asset, 1)
+    async def quote(self, one: str, other: str) -> Quote:
+        rate = {"ETH": "3000", "BTC": "40000"}.get(one, "1")
+        return Quote(id=1, base=one, quote=other, rate=units_of(rate), at_us=0)
 
 
 @dataclass
