@@ -134,9 +134,11 @@ async def running_core(
     people = _people(options, keys, users, pool, clock, messenger, addresses)
     sockets = Sockets(clock)
     rates = RateService(outside.rates, StoredQuotes(pool), clock)
-    books = ChainBooks(ledger, rates, outside.chains.tokens, clock, _UNAVAILABLE)
+    tokens = outside.chains.tokens
+    books = ChainBooks(ledger, rates, tokens, clock, _UNAVAILABLE)
     ends = await _chain_ends(options, outside, addresses)
     rail = _chain_rail(outside, ends, pool, addresses, books, clock)
+    sweeps = Sweeps(PostgresSweeps(pool), ends, tokens, addresses, rates, rail, clock)
     payments = _payments(options, keys, outside, pool, rail, ledger, rates, clock)
     books.payments = payments
     incoming = Incoming(PostgresIncoming(pool), accounts, ledger, payments, clock)
@@ -180,9 +182,7 @@ async def running_core(
             paybill=outside.paybill,
             desk=ChainDesk(rail, payments, clock),
             aliases=outside.chains.aliases,
-            sweeps=Sweeps(
-                PostgresSweeps(pool), ends, outside.chains.tokens, addresses, rates, rail, clock
-            ),
+            sweeps=sweeps,
         )
         with trio.move_on_after(5):
             await journal.drain()
