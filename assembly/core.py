@@ -15,7 +15,6 @@ from actors.callbacks import CallbackIntake
 from actors.chain_books import ChainBooks
 from actors.chain_desk import ChainDesk
 from actors.chain_orders import ChainOrders
-from actors.chain_rail import ChainEnds
 from actors.chain_sweeps import Sweeps
 from actors.chains import ChainRail, ChainRailParts
 from actors.clock import Clock
@@ -134,13 +133,9 @@ async def running_core(
     people = _people(options, keys, users, pool, clock, messenger, addresses)
     sockets = Sockets(clock)
     rates = RateService(outside.rates, StoredQuotes(pool), clock)
-    tokens = outside.chains.tokens
-    books = ChainBooks(ledger, rates, tokens, clock, _UNAVAILABLE)
-    ends = await _chain_ends(options, outside, addresses)
-    rail = _chain_rail(outside, ends, pool, addresses, books, clock)
-    sweeps = Sweeps(PostgresSweeps(pool), ends, tokens, addresses, rates, rail, clock)
-    payments = _payments(options, keys, outside, pool, rail, ledger, rates, clock)
-    books.payments = payments
+    chains = await _chains(options, outside, pool, addresses, ledger, rates, clock)
+    payments = _payments(options, keys, outside, pool, chains.rail, ledger, rates, clock)
+    chains.books.payments = payments
     incoming = Incoming(PostgresIncoming(pool), accounts, ledger, payments, clock)
     floats = Floats(outside.mpesa, partial(_float_urls, outside, payments))
     callbacks = _intake(pool, payments, incoming, floats, clock)
@@ -153,7 +148,7 @@ async def running_core(
         for tier in (
             (journal, directory, messenger, people, sockets, housekeeping),
             (payments, callbacks, funding),
-            (rail,),
+            (chains.rail,),
         ):
             await _start(stack, tier)
         yield Core(
@@ -180,9 +175,9 @@ async def running_core(
             addresses=addresses,
             nexus_sockets=sockets,
             paybill=outside.paybill,
-            desk=ChainDesk(rail, payments, clock),
+            desk=ChainDesk(chains.rail, payments, clock),
             aliases=outside.chains.aliases,
-            sweeps=sweeps,
+            sweeps=chains.sweeps,
         )
         with trio.move_on_after(5):
             await journal.drain()
@@ -236,25 +231,30 @@ async def _hd_wallet(options: Options, pool: Pool, box: SecretBox, clock: Clock)
         raise OptionError(f"WALLET_MNEMONIC: {error}") from error
 
 
-async def _chain_ends(
-    options: Options, outside: Outside, addresses: HdWallet
-) -> Mapping[str, ChainEnds]:
-    ends = open_ends(outside.chains, outside.chain_http, addresses)
-    if not options.is_sandbox:
-        await check_ends(ends)
-    await provided(outside.chains, ends)
-    return ends
+@dataclass(frozen=True, slots=True)
+class _Chains:
+    """The rail, who keeps its books, and the collecting of deposits."""
+
+    books: ChainBooks
+    rail: ChainRail
+    sweeps: Sweeps
 
 
-def _chain_rail(
+async def _chains(
+    options: Options,
     outside: Outside,
-    ends: Mapping[str, ChainEnds],
     pool: Pool,
     addresses: HdWallet,
-    books: ChainBooks,
+    ledger: Ledger,
+    rates: RateService,
     clock: Clock,
-) -> ChainRail:
+) -> _Chains:
     nodes = outside.chains
+    ends = open_ends(nodes, outside.chain_http, addresses)
+    if not options.is_sandbox:
+        await check_ends(ends)
+    await provided(nodes, ends)
+    books = ChainBooks(ledger, rates, nodes.tokens, clock, _UNAVAILABLE)
     parts = ChainRailParts(
         store=PostgresChains(pool),
         addresses=addresses,
@@ -264,7 +264,9 @@ def _chain_rail(
         poll_s=nodes.poll_s,
         bump_after_s=nodes.bump_after_s,
     )
-    return ChainRail(parts, ends)
+    rail = ChainRail(parts, ends)
+    stored = PostgresSweeps(pool)
+    return _Chains(books, rail, Sweeps(stored, ends, nodes.tokens, addresses, rates, rail, clock))
 
 
 def _float_urls(outside: Outside, payments: Payments) -> tuple[str, str]:
