@@ -4,6 +4,8 @@ psycopg's protocol is a set of generators that yield what they wait for and are 
 ready. Only `AsyncConnection.wait`, connecting and cancelling touch asyncio; those are replaced.
 """
 
+import errno
+import os
 import select
 from collections.abc import Iterator
 from types import TracebackType
@@ -24,6 +26,10 @@ _T = TypeVar("_T")
 SETTLE_WITHIN_S: Final = 2.0
 # A socket that is always ready must not keep the other tasks from running.
 _POLLS_PER_CHECKPOINT: Final = 64
+# A unix socket whose queue of callers is full says so at once, where TCP would let them wait; the
+# server is there and only busy. libpq passes the system's words on, and nothing else.
+_QUEUE_FULL: Final = os.strerror(errno.EAGAIN)
+_QUEUE_PAUSE_S: Final = 0.02
 # A server that vanished without a word is noticed in about 10 s (TCP only; sockets ignore these).
 _LIVENESS: Final[ConnDict] = {
     "keepalives_idle": 5,
@@ -93,12 +99,18 @@ class TrioConnection(psycopg.AsyncConnection[Row]):
 
     @classmethod
     async def _connect_to(cls, address: str) -> Self:
-        try:
-            connection = await _drive_connecting(cls._connect_gen(address))
-        except OSError as error:
-            raise psycopg.OperationalError(str(error)) from error
-        connection._autocommit = True
-        return connection
+        while True:
+            try:
+                connection = await _drive_connecting(cls._connect_gen(address))
+            except OSError as error:
+                raise psycopg.OperationalError(str(error)) from error
+            except psycopg.OperationalError as error:
+                if _QUEUE_FULL not in str(error):
+                    raise
+                await trio.sleep(_QUEUE_PAUSE_S)
+            else:
+                connection._autocommit = True
+                return connection
 
     async def wait(self, gen: PQGen[_T], interval: float = 0.0, timeout: float | None = None) -> _T:
         """Run one protocol generator to its end. `interval` is psycopg's and not needed here."""
@@ -245,16 +257,22 @@ async def _ready(fd: int, wanted: Wait, pacer: Iterator[bool]) -> Ready:
 
 async def _ready_for_either(fd: int) -> Ready:
     ready = Ready.NONE
+    failure: Exception | None = None  # raised here, not out of the nursery in a group of one
     async with trio.open_nursery() as nursery:
 
         async def watch(wait: Any, state: Ready) -> None:
-            nonlocal ready
-            await wait(fd)
-            ready = Ready(ready | state)
+            nonlocal ready, failure
+            try:
+                await wait(fd)
+                ready = Ready(ready | state)
+            except (OSError, trio.ClosedResourceError) as error:
+                failure = error
             nursery.cancel_scope.cancel()
 
         nursery.start_soon(watch, trio.lowlevel.wait_readable, Ready.R)
         nursery.start_soon(watch, trio.lowlevel.wait_writable, Ready.W)
+    if failure is not None:
+        raise failure
     return ready
 
 

@@ -18,6 +18,8 @@ Params = Sequence[Any] | Mapping[str, Any]
 
 DEFAULT_SIZE: Final = 8
 DEFAULT_ACQUIRE_WITHIN_S: Final = 5.0
+# Whoever gets a place at the last moment, or is woken late, still has time to open a session.
+_CONNECT_AT_LEAST_S: Final = 1.0
 
 
 class Pool:
@@ -133,7 +135,8 @@ class Pool:
         deadline = trio.current_time() + self._acquire_within_s
         await self._wait_for_place(deadline)
         try:
-            return self._kept() or await self._connect(deadline - trio.current_time())
+            left_s = deadline - trio.current_time()
+            return self._kept() or await self._connect(max(left_s, _CONNECT_AT_LEAST_S))
         except BaseException:
             self._free.release()
             raise

@@ -1,9 +1,12 @@
 """psycopg under Trio: right answers, also among cancellations, ends of the server and silence."""
 
+import contextlib
+import errno
 import random
 import socket
 import threading
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -77,6 +80,20 @@ async def test_a_server_that_accepts_and_says_nothing_is_given_up_in_time() -> N
             await TrioConnection.connect(f"host=127.0.0.1 port={port} user=x", within_s=0.1)
 
 
+async def test_a_busy_server_whose_queue_of_callers_is_full_is_waited_for(tmp_path: Path) -> None:
+    """A unix socket refuses at once what TCP would queue; no reason to refuse a client."""
+    with socket.socket(socket.AF_UNIX) as server, contextlib.ExitStack() as callers:
+        server.bind(str(tmp_path / ".s.PGSQL.5432"))
+        server.listen(0)
+        full = False
+        while not full:
+            caller = callers.enter_context(socket.socket(socket.AF_UNIX))
+            caller.setblocking(False)
+            full = caller.connect_ex(server.getsockname()) == errno.EAGAIN
+        with pytest.raises(psycopg.errors.ConnectionTimeout):
+            await TrioConnection.connect(f"host={tmp_path}", within_s=0.2)
+
+
 async def test_an_answer_that_does_not_come_in_time_closes_the_connection(
     connection: TrioConnection,
 ) -> None:
@@ -95,6 +112,25 @@ async def test_a_cancelled_query_stops_in_the_server_and_the_session_goes_on(
     assert scope.cancelled_caught
     cursor = await connection.execute("SELECT pg_backend_pid()")
     assert await cursor.fetchone() == (backend,)
+
+
+async def test_a_session_closed_under_a_statement_too_big_for_its_socket_is_an_ordinary_error(
+    connection: TrioConnection,
+) -> None:
+    """Waiting to read or to write takes two tasks; what ends both is not to come as a group."""
+
+    async def send_much() -> None:
+        with pytest.raises(psycopg.OperationalError, match="connection lost"):
+            await connection.execute("SELECT length(%s), pg_sleep(60)", ("x" * 50_000_000,))
+
+    await connection.execute("SELECT 1")
+    with trio.fail_after(20), socket.socket(fileno=socket.dup(connection.pgconn.socket)) as same:
+        same.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(send_much)
+            while connection.pgconn.transaction_status != psycopg.pq.TransactionStatus.ACTIVE:
+                await trio.sleep(0.001)
+            connection.discard()
 
 
 async def test_a_query_cancelled_inside_a_transaction_closes_the_session(bare_pool: Pool) -> None:
