@@ -1,5 +1,8 @@
 # make serve: start in sandbox mode.  make test: the whole suite.  Both set everything up.
-PYTHON ?= python3
+# A distribution's Python is built with profiles, one compiled by a version manager seldom is: that
+# is a fifth of all CPU time (benchmarks/RESULTS.md). `make PYTHON=…` takes another one.
+FITS := import ensurepip, sys, venv; sys.exit(not (3, 11) <= sys.version_info < (3, 14))
+PYTHON ?= $(shell /usr/bin/python3 -c '$(FITS)' 2>/dev/null && echo /usr/bin/python3 || echo python3)
 BIN := .venv/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 

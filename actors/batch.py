@@ -1,5 +1,6 @@
 """What one commit consists of: commands in, rows out. Synchronous and free of I/O."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
@@ -23,12 +24,14 @@ Result = Recorded | Refusal | Exception
 class Command:
     """A decided intent on its way through the journal, with its accounts and its asker."""
 
-    __slots__ = ("_keys", "_reserved", "accounts", "intent", "result", "task")
+    __slots__ = ("_keys", "_reserved", "accounts", "heard", "intent", "result", "task")
 
     def __init__(self, intent: Intent, accounts: dict[AccountKey, Account]) -> None:
         self.intent = intent
         self.accounts = accounts
         self.task: trio.lowlevel.Task | None = None
+        # Called with the result instead of waking a task; must only queue, never wait or raise.
+        self.heard: Callable[[Result], None] | None = None
         self.result: Result | None = None
         self._reserved: list[tuple[Account, int]] = []
         self._keys: set[tuple[str, str]] | None = None
@@ -78,12 +81,15 @@ class Command:
         self.answer(result)
 
     def answer(self, result: Result) -> None:
-        """Wake the asker, once; a later answer has nobody to hear it."""
+        """Tell the asker, once; a later answer has nobody to hear it."""
         if self.result is None:
             self.result = result
             if self.task is not None:
                 trio.lowlevel.reschedule(self.task, outcome.Value(result))
                 self.task = None
+            elif self.heard is not None:
+                self.heard(result)
+                self.heard = None
 
     async def wait(self) -> Result:
         """The result. Cancelled, the asker goes away; the command is carried out all the same."""

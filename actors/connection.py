@@ -9,6 +9,10 @@ queue, the clock and the order of messages. The next message is delivered when t
 `text` has returned, and nothing is read meanwhile, so a client that asks faster than it is
 answered is slowed by TCP.
 
+A session that can answer some messages without waiting says so by `Connection.prompt`. Those
+never wake the connection's task: they are read, begun and answered from the tasks that learn
+of the bytes and of the commit, in the same order and under the same limits.
+
 When the socket dies while the session is inside `text`, the handler is not cancelled at once:
 it gets `handler_grace` seconds to see its commit through, because what it awaits may already
 be accepted by the ledger. After that it is cancelled, which the ledger accepts at any point:
@@ -17,8 +21,7 @@ what was accepted is committed, and the outcome is found by its key.
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Final
 
 import structlog
 import trio
@@ -27,9 +30,11 @@ from websockets.frames import CloseCode, Frame, Opcode
 from websockets.protocol import OPEN, SERVER
 from websockets.protocol import Protocol as WebSocketProtocol
 
-from actors.frames import masked_size, text_frame, whole_text
+from actors.frames import text_frame
+from actors.framing import Framing
 from actors.liveness import NEVER
 from actors.outbox import Flusher, Outbox, Transport
+from actors.session import Prompt, Session, SocketLimits
 
 log = structlog.get_logger(__name__)
 
@@ -49,52 +54,13 @@ _SMALL_HELD_BYTES: Final = 64 * 1024
 _MIN_DEFLATE_BYTES: Final = 64
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SocketLimits:
-    """What one surface allows a socket; sizes in bytes, times in seconds of real time.
-
-    Defaults are the cashier's (CASH-C64, X-C27 and its document's 54/60/10 s). `read_timeout`
-    counts from the last byte heard; `life_by_sending` lets our own messages count too
-    (MPWS-C12). `deflate` accepts permessage-deflate when it is offered (MPWS-C13).
-    """
-
-    max_message: int = 64 * 1024
-    ping_interval: float = 54.0
-    read_timeout: float = 60.0
-    write_timeout: float = 10.0
-    close_timeout: float = 2.0
-    handler_grace: float = 30.0
-    deflate: bool = False
-    life_by_sending: bool = False
-    max_frames: int = 256
-    max_bytes: int = 1024 * 1024
-
-
-class Session(Protocol):
-    """What a surface does with one socket."""
-
-    async def opened(self) -> None:
-        """The handshake is done; nothing has been read yet."""
-
-    async def text(self, data: bytes) -> None:
-        """One text message, valid UTF-8; the next is delivered when this returns."""
-
-    async def binary(self, data: bytes) -> None:
-        """One binary message."""
-
-    def closed(self) -> None:
-        """The socket is gone and no handler runs any more; called exactly once."""
-
-
 class Connection(Outbox):
     """One client socket; sessions and event feeds send through it and may close it."""
 
     __slots__ = (
-        "_aligned",
         "_closing_by",
         "_failed",
-        "_fragments",
-        "_fragments_opcode",
+        "_framing",
         "_handling",
         "_heard_at",
         "_held",
@@ -105,6 +71,7 @@ class Connection(Outbox):
         "_scope",
         "close_code",
         "closed_because",
+        "prompt",
         "session",
     )
 
@@ -123,18 +90,17 @@ class Connection(Outbox):
             SERVER, max_size=limits.max_message + slack, logger=_silent
         )
         self._protocol.extensions = extensions
+        self._framing = Framing(self._protocol)
         self._scope = trio.CancelScope()
         self._open = True
         self._failed = False
         self._handling = False
         self._held = 0  # bytes of an unfinished message
-        self._fragments: bytearray | None = None
-        self._fragments_opcode = Opcode.TEXT
-        self._aligned = not extensions  # whether the next byte begins a frame
         self._closing_by = NEVER
         self._heard_at = trio.current_time()
         self._next_ping = self._heard_at + limits.ping_interval
         self.session: Session | None = None
+        self.prompt: Callable[[bytes], Prompt] | None = None
         self.close_code: int | None = None
         self.closed_because = ""
 
@@ -271,6 +237,7 @@ class Connection(Outbox):
                 self.session = make_session(self)
                 await self.session.opened()
                 self._handling = False
+                self.transport.offer_to(self._offered)
                 data, first = first or await self.transport.recv(), b""
                 while data:
                     self._heard_at = wheel.now
@@ -279,42 +246,68 @@ class Connection(Outbox):
                     data = await self.transport.recv()
                 self._open = False
         except Exception:
-            traffic.failures += 1
-            log.exception("session failed")
-            self._handling = False
-            self._fail(CloseCode.INTERNAL_ERROR, "internal error")
+            self._failed_session()
             await self._linger()
         finally:
             self._end()
 
+    def _failed_session(self) -> None:
+        """Called while the session's exception is handled."""
+        self._flusher.traffic.failures += 1
+        log.exception("session failed")
+        self._handling = False
+        self._fail(CloseCode.INTERNAL_ERROR, "internal error")
+
+    def _offered(self, data: bytes) -> bool:
+        """Have `data` answered without waiting, if it is one message that the session can so."""
+        prompt = self.prompt
+        if prompt is None or not self._open:
+            return False
+        message = self._framing.whole(data, self._limits.max_message)
+        if message is None or not (message.isascii() or _is_utf8(message)):
+            return False
+        try:
+            began = prompt(message)
+        except Exception:
+            self._failed_session()
+            return True
+        if began is Prompt.DECLINED:
+            return False
+        traffic = self._flusher.traffic
+        traffic.bytes_in += len(data)
+        traffic.messages_in += 1
+        self._heard_at = self._flusher.wheel.now
+        if began is Prompt.BEGUN:
+            self._handling = True
+            self.transport.pause()
+        return True
+
+    def answered(self) -> None:
+        """The answer to a message that was BEGUN is sent: the next may come."""
+        self._handling = False
+        self._heard_at = self._flusher.wheel.now
+        self.transport.resume()
+
     async def _take(self, data: bytes) -> None:
         """Parse `data` piece by piece and deliver its messages in order."""
-        protocol, wire_size = self._protocol, 0
-        if self._aligned and self._fragments is None and self._open and protocol.state is OPEN:
-            message = whole_text(data, self._limits.max_message)
-            if message is not None:
-                await self._deliver(Opcode.TEXT, message)
-                return
+        protocol = self._protocol
+        message = self._framing.whole(data, self._limits.max_message) if self._open else None
+        if message is not None:
+            await self._deliver(Opcode.TEXT, message)
+            return
         for start in range(0, len(data), _PIECE_BYTES):
             if start:
                 # Others get a turn between the pieces of one client.
                 await trio.lowlevel.checkpoint()
-            protocol.receive_data(data[start : start + _PIECE_BYTES])
-            for frame in protocol.events_received():
-                if isinstance(frame, Frame):
-                    wire_size += masked_size(frame.data)
-                if self._open and isinstance(frame, Frame):
-                    opcode, message = self._message_of(frame)
-                    if message is not None:
-                        await self._deliver(opcode, message)
+            for opcode, message in self._framing.feed(data[start : start + _PIECE_BYTES]):
+                if self._open:
+                    await self._deliver(opcode, message)
             # After the messages, so that answers to them come before a close frame.
             if protocol.writes:
                 self._queue_protocol_writes()
             if self._open and protocol.state is not OPEN:
                 self._shut_by_peer()
-        # The library may hold half a header unseen: only what adds up is aligned.
-        self._aligned = self._aligned and wire_size == len(data)
-        self._hold(len(protocol.reader.buffer) + len(self._fragments or b""))
+        self._hold(self._framing.held)
 
     def _hold(self, size: int) -> None:
         """Account for an unfinished message of `size` bytes."""
@@ -325,23 +318,6 @@ class Connection(Outbox):
         self._held = size
         if size > _SMALL_HELD_BYTES and traffic.held_bytes > _MAX_HELD_BYTES:
             self._fail(CloseCode.TRY_AGAIN_LATER, "too much at once")
-
-    def _message_of(self, frame: Frame) -> tuple[Opcode, bytes | None]:
-        """The message that `frame` completes, if it does."""
-        opcode = frame.opcode
-        if opcode is Opcode.CONT:
-            assert self._fragments is not None
-            self._fragments += frame.data
-            if not frame.fin:
-                return opcode, None
-            message, self._fragments = bytes(self._fragments), None
-            return self._fragments_opcode, message
-        if opcode >= Opcode.CLOSE:
-            return opcode, None
-        if frame.fin:
-            return opcode, bytes(frame.data)
-        self._fragments, self._fragments_opcode = bytearray(frame.data), opcode
-        return opcode, None
 
     async def _deliver(self, opcode: Opcode, data: bytes) -> None:
         session = self.session
@@ -378,7 +354,7 @@ class Connection(Outbox):
         self.transport.close()
         self._hold(0)
         # Both hold what holds them: without this, closed sockets would wait for the collector.
-        session, self.session = self.session, None
+        session, self.session, self.prompt = self.session, None, None
         self._protocol.parser.close()
         try:
             if session is not None:

@@ -27,21 +27,24 @@ class Ledger:
         same: its outcome is found by its idempotency key or receipt. Raises what storage raises
         while an account cannot be recovered, and what `intent.effects` raised.
         """
-        if not self.journal.available:
-            # Memory may be about to change by what is found out, so not even a refusal is sure.
-            return Refusal.UNAVAILABLE
-        accounts: dict[AccountKey, Account] = {}
-        missing = self._look_up(intent, accounts)
-        if missing:
-            accepted = await self._bring(intent, accounts, missing)
-        else:
-            accepted = self._accept(intent, accounts)
+        accepted = self.submit(intent) or await self._bring(intent)
         if isinstance(accepted, Refusal):
             return accepted
         result = await accepted.wait()
         if isinstance(result, Exception):
             raise result
         return result
+
+    def submit(self, intent: Intent) -> Command | Refusal | None:
+        """Begin to record `intent` without waiting: what was accepted ends by itself.
+
+        None, and nothing has happened, when an account of it must be recovered first.
+        """
+        if not self.journal.available:
+            # Memory may be about to change by what is found out, so not even a refusal is sure.
+            return Refusal.UNAVAILABLE
+        accounts: dict[AccountKey, Account] = {}
+        return None if self._look_up(intent, accounts) else self._accept(intent, accounts)
 
     def _look_up(self, intent: Intent, found: dict[AccountKey, Account]) -> list[AccountKey]:
         """Fill `found` with the accounts in memory; those that are not."""
@@ -65,11 +68,11 @@ class Ledger:
         command = Command(intent, accounts)
         return self.journal.submit(command) or command
 
-    async def _bring(
-        self, intent: Intent, found: dict[AccountKey, Account], missing: list[AccountKey]
-    ) -> Command | Refusal:
+    async def _bring(self, intent: Intent) -> Command | Refusal:
         """Recover what is missing, opening the platform's accounts, and missing destinations
         unless the intent is refused; then accept it."""
+        found: dict[AccountKey, Account] = {}
+        missing = self._look_up(intent, found)
         pins = _Pins(found.values())
         with pins:
             absent: list[AccountKey] = []

@@ -7,6 +7,7 @@ own until it does; a queue that grows past its bounds costs its own connection, 
 """
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -32,6 +33,18 @@ class Transport(Protocol):
 
     async def recv(self) -> bytes:
         """The next bytes, at most 64 KiB; b"" once the peer or we have closed."""
+
+    def offer_to(self, taker: Callable[[bytes], bool]) -> None:
+        """From now on show what arrives to `taker` first: what it takes is not received.
+
+        It must not wait or raise. A transport may also never ask it.
+        """
+
+    def pause(self) -> None:
+        """Offer nothing and receive nothing until `resume`; called by a taker."""
+
+    def resume(self) -> None:
+        """Go on after `pause`."""
 
     def try_send(self, data: bytes | memoryview) -> int:
         """Hand over what fits without waiting; how many bytes were taken. OSError if broken."""
@@ -148,6 +161,7 @@ class Outbox(ABC):
         "_flusher",
         "_queue",
         "_queued_bytes",
+        "_render",
         "_stalled_since",
         "max_bytes",
         "max_frames",
@@ -165,6 +179,7 @@ class Outbox(ABC):
         self._flusher = flusher
         self._queue: list[bytes] = []
         self._queued_bytes = 0  # of _queue and _chunk together
+        self._render: Callable[[], None] | None = None
         self._chunk: memoryview | None = None
         self._chunk_frames = 0
         self._dirty = False
@@ -181,10 +196,21 @@ class Outbox(ABC):
                 return
         self._put(frame)
 
+    def render_later(self, render: Callable[[], None]) -> None:
+        """Call `render`, which sends something, just before the next write; one at a time.
+
+        So whoever knows first that there is an answer does not spend its own turn on making it.
+        """
+        self._render = render
+        self._mark()
+
     def _put(self, frame: bytes) -> None:
         self._queue.append(frame)
         self._queued_bytes += len(frame)
-        if not self._dirty and not self._draining:
+        self._mark()
+
+    def _mark(self) -> None:
+        if not self._dirty and (not self._draining or self._render is not None):
             self._dirty = True
             self._flusher.mark(self)
 
@@ -203,9 +229,7 @@ class Outbox(ABC):
     def end_writing_after_queue(self) -> None:
         """Close our direction once everything queued has been sent."""
         self._end_after = True
-        if not self._dirty and not self._draining:
-            self._dirty = True
-            self._flusher.mark(self)
+        self._mark()
 
     @property
     def pending(self) -> bool:
@@ -214,6 +238,9 @@ class Outbox(ABC):
 
     def flush(self) -> None:
         """Send what the socket takes now; the rest goes to a task of its own."""
+        if self._render is not None:
+            render, self._render = self._render, None
+            render()
         self._dirty = False
         if self._draining:
             return

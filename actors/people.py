@@ -153,6 +153,10 @@ class People:
         """The person, deleted or not; None when there is nobody."""
         return await self._profiles.get(user_id)
 
+    def is_known(self, user_id: int) -> bool:
+        """Whether memory is enough to say that there is such a person, not deleted."""
+        return self._profiles.is_known(user_id)
+
     async def is_there(self, user_id: int) -> bool:
         """Whether there is such a person, and not deleted; costs less than their profile."""
         return await self._profiles.is_there(user_id)

@@ -54,6 +54,13 @@ class Profiles:
         """
         return await self._profiles.get(user_id)
 
+    def is_known(self, user_id: int) -> bool:
+        """Whether memory is enough to say that there is such a person, not deleted."""
+        profile = self._profiles.peek(user_id)
+        if profile is not None:
+            return not profile.deleted
+        return self._presence.peek(user_id) is True
+
     async def is_there(self, user_id: int) -> bool:
         """Whether there is such a person, and not deleted. Raises StoreUnavailable."""
         profile = self._profiles.peek(user_id)

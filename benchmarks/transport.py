@@ -22,7 +22,8 @@ import msgspec
 import psutil
 import trio
 
-from actors.connection import Connection, SocketLimits
+from actors.connection import Connection
+from actors.session import SocketLimits
 from protocols.http import Request, json_response
 from protocols.listener import serve
 from protocols.server import Server

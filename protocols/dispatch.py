@@ -11,8 +11,9 @@ from typing import Final
 
 import structlog
 
-from actors.connection import Connection, Session
+from actors.connection import Connection
 from actors.outbox import Transport
+from actors.session import Session
 from protocols.exchange import ClientGone, Exchange
 from protocols.http import BadRequest, Request, Response, has_body, parse_head
 from protocols.router import Found

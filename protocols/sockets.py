@@ -20,7 +20,8 @@ from websockets.http11 import Request as Handshake
 from websockets.server import ServerProtocol
 from websockets.typing import ExtensionParameter, Subprotocol
 
-from actors.connection import Connection, Session, SocketLimits
+from actors.connection import Connection
+from actors.session import Session, SocketLimits
 from protocols.described import Guard, Said
 from protocols.http import Request, Response
 

@@ -9,8 +9,10 @@ import contextlib
 import socket
 import ssl
 import struct
+from collections.abc import Callable
 from typing import Final
 
+import outcome
 import trio
 
 from protocols.readiness import Readiness
@@ -22,7 +24,16 @@ _ABORT: Final = struct.pack("ii", 1, 0)  # SO_LINGER: on, 0 s
 class PlainTransport:
     """A connected, non-blocking socket; owns it."""
 
-    __slots__ = ("_ended", "_readiness", "_ready", "_sock", "_waiting", "closed")
+    __slots__ = (
+        "_ended",
+        "_paused",
+        "_readiness",
+        "_ready",
+        "_sock",
+        "_taker",
+        "_waiting",
+        "closed",
+    )
 
     secure = False
 
@@ -33,6 +44,8 @@ class PlainTransport:
         self._ready = False  # there may be something to read
         self._ended = False  # and it is the last
         self._waiting: trio.lowlevel.Task | None = None
+        self._taker: Callable[[bytes], bool] | None = None
+        self._paused = False
         self.closed = False
         if readiness is not None:
             readiness.add(sock.fileno(), self)
@@ -41,43 +54,77 @@ class PlainTransport:
         """The next bytes; b"" at the end of the stream, however it came about."""
         while not self.closed:
             try:
-                await self._readable()
-                if self.closed:
-                    break
-                data = self._sock.recv(RECV_BYTES)
-                # Less than asked for: it is empty now, and whatever comes makes an edge.
-                self._ready = self._ended or len(data) == RECV_BYTES
-                return data
-            except (BlockingIOError, InterruptedError):
-                self._ready = self._ended
+                data = await self._readable()
+                if data is None and not self.closed:
+                    data = self._recv()
+                if data is not None:
+                    return data
             except (OSError, trio.ClosedResourceError):
                 break
         await trio.lowlevel.checkpoint()
         return b""
 
+    def _recv(self) -> bytes | None:
+        """What is there, b"" at the end, None for nothing. OSError if the connection is broken."""
+        try:
+            data = self._sock.recv(RECV_BYTES)
+        except (BlockingIOError, InterruptedError):
+            self._ready = self._ended
+            return None
+        # Less than asked for: it is empty now, and whatever comes makes an edge.
+        self._ready = self._ended or len(data) == RECV_BYTES
+        return data
+
     def readable(self, ended: bool) -> None:
-        """Part of Reader."""
+        """Part of Reader: wake the task that waits, unless the taker takes what is there."""
         self._ready = True
         self._ended = self._ended or ended
-        self._wake()
+        if self._waiting is None or self._paused:
+            return
+        if self._taker is None or self._ended:
+            self._wake(None)
+            return
+        try:
+            data = self._recv()
+        except OSError:
+            data = b""
+        if data is not None and not (data and self._taker(data)):
+            self._wake(data)
 
-    async def _readable(self) -> None:
+    def offer_to(self, taker: Callable[[bytes], bool]) -> None:
+        """Part of Transport."""
+        self._taker = taker
+
+    def pause(self) -> None:
+        """Part of Transport."""
+        self._paused = True
+
+    def resume(self) -> None:
+        """Part of Transport."""
+        self._paused = False
+        if self._ready:
+            self._wake(None)
+
+    async def _readable(self) -> bytes | None:
+        """Wait for something to read; the bytes, when they have been read already."""
         if self._readiness is None:
             await trio.lowlevel.wait_readable(self._sock)
         elif self._ready:
             await trio.lowlevel.checkpoint()
         else:
             self._waiting = trio.lowlevel.current_task()
-            await trio.lowlevel.wait_task_rescheduled(self._abort)
+            data: bytes | None = await trio.lowlevel.wait_task_rescheduled(self._abort)
+            return data
+        return None
 
     def _abort(self, _raise_cancel: object) -> trio.lowlevel.Abort:
         self._waiting = None
         return trio.lowlevel.Abort.SUCCEEDED
 
-    def _wake(self) -> None:
+    def _wake(self, data: bytes | None) -> None:
         if self._waiting is not None:
             task, self._waiting = self._waiting, None
-            trio.lowlevel.reschedule(task)
+            trio.lowlevel.reschedule(task, outcome.Value(data))
 
     def try_send(self, data: bytes | memoryview) -> int:
         """Bytes the kernel took, 0 if it takes none now. OSError if the connection is broken."""
@@ -111,7 +158,8 @@ class PlainTransport:
             self.closed = True
             if self._readiness is not None:
                 self._readiness.remove(self._sock.fileno())
-            self._wake()
+            self._taker = None
+            self._wake(None)
             trio.lowlevel.notify_closing(self._sock)
             self._sock.close()
 
@@ -171,6 +219,15 @@ class TlsTransport:
                 pass
             await trio.lowlevel.checkpoint()
             return b""
+
+    def offer_to(self, taker: Callable[[bytes], bool]) -> None:
+        """Nothing is offered: reading may have to write, so it has a task."""
+
+    def pause(self) -> None:
+        """Never called: no taker is asked."""
+
+    def resume(self) -> None:
+        """Never called: nothing is paused."""
 
     def try_send(self, data: bytes | memoryview) -> int:
         """Bytes encrypted and taken over, 0 while earlier ones still wait in here."""

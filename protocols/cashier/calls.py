@@ -1,11 +1,12 @@
 """One request being carried out, and how its result is recorded with the money."""
 
 from collections.abc import Callable, Sequence
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, NamedTuple
 
 import msgspec
 from msgspec import Raw
 
+from actors.batch import Result
 from actors.ledger import Ledger
 from domain.events import Event
 from domain.ledger import Effects, Intent, Recorded, Refusal, Ticket
@@ -50,7 +51,12 @@ class Call:
 
         Raises Refused; what storage raises passes through.
         """
-        result = await ledger.record(intent)
+        return self.outcome(await ledger.record(intent), recording)
+
+    def outcome(self, result: Result, recording: "Recording") -> Success:
+        """The reply to what the journal made of the recording's intent. Raises like `record`."""
+        if isinstance(result, Exception):
+            raise result
         if isinstance(result, Refusal):
             if result is Refusal.CONFLICT:
                 raise Refused(self._conflict(recording.on_conflict))
@@ -103,3 +109,19 @@ class Recording:
         """The reply of the journal as it was committed."""
         assert self._reply is not None, "effects run before a commit is answered"
         return self._reply
+
+
+class Draft(NamedTuple):
+    """A request that has passed its checks, ready for the journal."""
+
+    call: Call
+    intent: Intent
+    recording: Recording
+
+    async def record(self, ledger: Ledger) -> Success:
+        """Record it and return the reply. Raises Refused; what storage raises passes through."""
+        return self.outcome(await ledger.record(self.intent))
+
+    def outcome(self, result: Result) -> Success:
+        """The reply to what the journal made of it. Raises like `record`."""
+        return self.call.outcome(result, self.recording)

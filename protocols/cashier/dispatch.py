@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
-from protocols.cashier.calls import Call
+from protocols.cashier.calls import Call, Draft
 from protocols.cashier.handlers import (
     accounts,
     conversion,
@@ -44,4 +44,9 @@ HANDLERS: Final[dict[str, Handler]] = {
     "calculate_fee": fees_partners.calculate_fee,
     "convert_and_transfer": conversion.convert_and_transfer,
     "get_partners": fees_partners.get_partners,
+}
+
+# Those that may also be begun without waiting.
+DRAFTS: Final[dict[str, Callable[[Cashier, Call, Any], Draft | None]]] = {
+    "transfer": transfers.draft,
 }

@@ -6,6 +6,7 @@ requests (CASH-C03); events are sent in between. Nothing here waits for the sock
 
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from typing import Final, Literal
 
 import structlog
@@ -13,13 +14,15 @@ import trio
 from msgspec import UNSET
 from websockets.frames import CloseCode
 
+from actors.batch import Result
 from actors.connection import Connection
 from actors.people import Authenticated
+from actors.session import Prompt
 from domain.events import Fact, person
-from domain.ledger import wallet
+from domain.ledger import Refusal, wallet
 from protocols.cashier import codec, events
-from protocols.cashier.calls import Call, Saved
-from protocols.cashier.dispatch import HANDLERS, Handler
+from protocols.cashier.calls import Call, Draft, Saved
+from protocols.cashier.dispatch import DRAFTS, HANDLERS, Handler
 from protocols.cashier.errors import Problem, Refused, unknown_type
 from protocols.cashier.keyed import fingerprint, key_of, once
 from protocols.cashier.service import Cashier
@@ -76,6 +79,7 @@ class Session:
             return
         with suppress(*cashier.unavailable):  # the first request tries again
             await self._open_wallet()
+            self._connection.prompt = self._prompt
 
     async def text(self, data: bytes) -> None:
         """Answer one request."""
@@ -102,6 +106,47 @@ class Session:
 
     # Requests
 
+    def _prompt(self, data: bytes) -> Prompt:
+        """Begin a request that needs nothing but what is in memory, and its commit.
+
+        Like `text`, check by check; whatever is out of the ordinary is declined and left to it.
+        """
+        cashier = self._cashier
+        envelope = codec.decode_envelope(data)
+        drafted = DRAFTS.get(envelope.type) if envelope is not None else None
+        if envelope is None or drafted is None:
+            return Prompt.DECLINED
+        if cashier.clock.now_us() >= self._who.expires_at_us:
+            return Prompt.DECLINED
+        request = codec.decode_data(envelope.type, envelope.data)
+        if request is None or key_of(request) is not None:
+            return Prompt.DECLINED
+        try:
+            draft = drafted(cashier, Call(self._user_id), request)
+        except Refused:
+            return Prompt.DECLINED
+        if draft is None or not self._bucket.take(trio.current_time()):
+            return Prompt.DECLINED
+        accepted = cashier.ledger.submit(draft.intent)
+        if accepted is None or isinstance(accepted, Refusal):
+            self._bucket.give_back()
+            return Prompt.DECLINED
+        accepted.heard = partial(self._recorded, envelope, draft)
+        return Prompt.BEGUN
+
+    def _recorded(self, envelope: Envelope, draft: Draft, result: Result) -> None:
+        """The journal is done with a prompt request: answer it with the next write."""
+        self._connection.render_later(partial(self._conclude, envelope, draft, result))
+
+    def _conclude(self, envelope: Envelope, draft: Draft, result: Result) -> None:
+        body: Success | Failure
+        try:
+            body = draft.outcome(result)
+        except Exception as error:
+            body = self._failure(error, envelope.type)
+        self._reply(body, envelope)
+        self._connection.answered()
+
     async def _answer(self, envelope: Envelope) -> Success | Failure | Saved:
         """The body of the reply; whatever goes wrong, there is one (CASH-018)."""
         handler = HANDLERS.get(envelope.type)
@@ -114,13 +159,17 @@ class Session:
             if not self._has_wallet:
                 await self._open_wallet()
             return await self._carry_out(handler, envelope.type, request)
-        except Refused as refused:
-            return Failure(message=refused.text)
-        except self._cashier.unavailable:
+        except Exception as error:
+            return self._failure(error, envelope.type)
+
+    def _failure(self, error: Exception, kind: str) -> Failure:
+        """What a request of type `kind` that ended so is answered."""
+        if isinstance(error, Refused):
+            return Failure(message=error.text)
+        if isinstance(error, self._cashier.unavailable):
             return Failure(message=Problem.UNAVAILABLE)
-        except Exception:
-            log.exception("request failed", type=envelope.type, user_id=self._user_id)
-            return Failure(message=Problem.INTERNAL)
+        log.error("request failed", type=kind, user_id=self._user_id, exc_info=error)
+        return Failure(message=Problem.INTERNAL)
 
     async def _carry_out(self, handler: Handler, kind: str, request: Wire) -> Success | Saved:
         cashier, user_id = self._cashier, self._user_id
@@ -185,6 +234,10 @@ class _Bucket:
             return False
         self._left -= 1
         return True
+
+    def give_back(self) -> None:
+        """The message just taken comes again."""
+        self._left += 1
 
 
 def _nothing() -> None:

@@ -7,8 +7,9 @@ from typing import Final, NamedTuple
 from domain.events import Event, TransferReceived, person
 from domain.identity import Purpose, TokenConsumed
 from domain.ledger import Intent, Posting, Recorded, receipt_code, wallet
+from domain.money import Asset
 from protocols.cashier import checks
-from protocols.cashier.calls import Call, Recording
+from protocols.cashier.calls import Call, Draft, Recording
 from protocols.cashier.codec import amount, iso
 from protocols.cashier.errors import Problem, Refused
 from protocols.cashier.handlers.fulfilment import Handover, fulfilling
@@ -31,20 +32,32 @@ class _Order(NamedTuple):
     description: str
 
 
+def draft(cashier: Cashier, call: Call, request: Transfer) -> Draft | None:
+    """A plain transfer to somebody in memory, drafted without waiting; None for all others.
+
+    Checks like `transfer` and raises the same Refused.
+    """
+    if request.deposit_request_ref or request.verification_token:
+        return None
+    if cashier.settings.transfer_requires_verification:
+        return None
+    units, asset = _money(request)
+    recipient = checks.user_id(request.to_user_id)
+    if recipient is None or not cashier.people.is_known(recipient):
+        return None
+    return _drafted(call, _order(call, recipient, asset, units, request))
+
+
 async def transfer(cashier: Cashier, call: Call, request: Transfer) -> Success:
     """Check order: amount, currency, recipient, self, deposit, token, account, balance."""
-    units = checks.positive(request.amount)
-    asset = checks.currency(request.currency)
-    checks.exact(units, asset)
+    units, asset = _money(request)
     recipient = await _recipient(cashier, request.to_user_id, asset.code)
-    if recipient == call.user_id:
-        raise Refused(Problem.TO_YOURSELF)
+    order = _order(call, recipient, asset, units, request)
     send: Callable[..., Awaitable[Success]]
     if request.deposit_request_ref:
         handover = Handover(request.deposit_request_ref, recipient, asset.code, units)
         send = await fulfilling(cashier, call, handover)
     else:
-        order = _Order(call.user_id, recipient, asset.code, units, request.description or "")
         send = partial(_send, cashier, call, order)
     token = request.verification_token
     if token:
@@ -52,6 +65,13 @@ async def transfer(cashier: Cashier, call: Call, request: Transfer) -> Success:
     if cashier.settings.transfer_requires_verification:
         raise Refused(Problem.VERIFICATION_MISSING)
     return await send()
+
+
+def _money(request: Transfer) -> tuple[int, Asset]:
+    """Units and asset of a request."""
+    units = checks.positive(request.amount)
+    asset = checks.currency(request.currency)
+    return checks.exact(units, asset), asset
 
 
 async def _recipient(cashier: Cashier, to_user_id: str, asset: str) -> int:
@@ -66,7 +86,17 @@ async def _recipient(cashier: Cashier, to_user_id: str, asset: str) -> int:
     return user_id
 
 
+def _order(call: Call, recipient: int, asset: Asset, units: int, request: Transfer) -> _Order:
+    if recipient == call.user_id:
+        raise Refused(Problem.TO_YOURSELF)
+    return _Order(call.user_id, recipient, asset.code, units, request.description or "")
+
+
 async def _send(cashier: Cashier, call: Call, order: _Order, *consumed: TokenConsumed) -> Success:
+    return await _drafted(call, order, *consumed).record(cashier.ledger)
+
+
+def _drafted(call: Call, order: _Order, *consumed: TokenConsumed) -> Draft:
     """Both sides in one journal; the credit opens the recipient's account (CASH-C31)."""
     source, target = wallet(order.sender, order.asset), wallet(order.recipient, order.asset)
 
@@ -109,4 +139,4 @@ async def _send(cashier: Cashier, call: Call, order: _Order, *consumed: TokenCon
         ticket=call.ticket,
         strict_credit=True,
     )
-    return await call.record(cashier.ledger, intent, recording)
+    return Draft(call, intent, recording)

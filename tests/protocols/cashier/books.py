@@ -44,6 +44,7 @@ class Books:
     forgotten_offset: int = 0
     away: bool = False
     gate: trio.Event | None = None  # commits wait for it
+    fault: Exception | None = None  # commits raise it
 
     def _check(self) -> None:
         if self.away:
@@ -192,6 +193,8 @@ class Ink:
         books = self._books
         if books.gate is not None:
             await books.gate.wait()
+        if books.fault is not None:
+            raise books.fault
         if any((row[0], row[1]) in books.keys for row in batch.keys):
             raise RowConflict("idempotency_key")
         for change in batch.changes:

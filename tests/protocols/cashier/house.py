@@ -2,7 +2,7 @@
 
 import dataclasses
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -17,6 +17,7 @@ from actors.ledger import Ledger
 from actors.payment_parts import Parts
 from actors.payments import Payments
 from actors.people import Authenticated
+from actors.session import Prompt
 from domain.fees import PARTNER_DEPOSIT, PARTNER_WITHDRAWAL
 from domain.identity import Agent, Profile
 from domain.ledger import (
@@ -48,6 +49,24 @@ class FakeConnection:
         self.sent: list[bytes] = []
         self.close_code: int | None = None
         self.pending = False
+        self.prompt: Callable[[bytes], Prompt] | None = None
+        self.began = 0
+        self._answered = trio.Event()
+
+    async def offered(self, data: bytes) -> bool:
+        """Whether the session answered this without its own task."""
+        answered = self._answered = trio.Event()
+        began = self.prompt(data) if self.prompt is not None else Prompt.DECLINED
+        if began is Prompt.BEGUN:
+            self.began += 1
+            await answered.wait()
+        return began is not Prompt.DECLINED
+
+    def render_later(self, render: Callable[[], None]) -> None:
+        render()
+
+    def answered(self) -> None:
+        self._answered.set()
 
     @property
     def is_open(self) -> bool:
@@ -77,7 +96,9 @@ class Client:
 
     async def send(self, text: str | bytes) -> Any:
         """The reply to one frame."""
-        await self.session.text(text if isinstance(text, bytes) else text.encode())
+        data = text if isinstance(text, bytes) else text.encode()
+        if not await self.connection.offered(data):
+            await self.session.text(data)
         reply = json.loads(self.connection.sent.pop())
         assert reply["type"] in ("success", "error")
         return reply

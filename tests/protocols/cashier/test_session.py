@@ -5,6 +5,7 @@ import json
 import pytest
 import trio
 
+from actors.journal import Unwritable
 from domain.ledger import wallet
 from tests.protocols.cashier.books import START_US
 from tests.protocols.cashier.house import PEER, USER, House
@@ -223,3 +224,55 @@ async def test_the_wallet_of_a_person_is_opened_only_once(house: House) -> None:
     for _ in range(3):
         await house.connect()
     assert list(house.books.accounts) == [wallet(USER, "USD")]
+
+
+async def test_a_transfer_between_people_in_memory_needs_no_task_of_its_own(house: House) -> None:
+    """It is answered like any other: CASH-C03, X-C20."""
+    house.with_settings(messages_per_second=3)
+    await house.credit(USER, "100")
+    peer, user = await house.connect(PEER), await house.connect()
+    frame = '{"type":"transfer","data":{"to_user_id":"67890","amount":1,"currency":"USD"}%s}'
+    began = user.connection.began
+    prompt = await user.send(frame % ',"request_id":7')
+    assert user.connection.began == began + 1
+    await user.session.text((frame % "").encode())
+    other = json.loads(user.connection.sent.pop())
+    assert prompt.pop("request_id") == 7
+    for reply in (prompt, other):
+        for numbered in ("receipt_code", "journal_id", "balance_after", "sequence"):
+            del reply["data"]["data"][numbered]
+    assert prompt == other
+    assert [f["type"] for f in peer.events()] == ["connected", *["transfer_received"] * 2]
+    assert (await user.send(frame % ""))["type"] == "success"
+    assert (await user.send(frame % ""))["data"]["message"] == "too many requests"
+    assert user.connection.began == began + 2
+
+
+async def test_what_a_prompt_transfer_must_wait_for_is_left_to_the_task(house: House) -> None:
+    await house.credit(USER, "100")
+    user = await house.connect()
+    began = user.connection.began
+    order = {"to_user_id": "67890", "amount": 1, "currency": "USD"}
+    for more in ({"idempotency_key": "k"}, {"to_user_id": "1"}, {"amount": 1000}, {"amount": "1"}):
+        await user.send(json.dumps({"type": "transfer", "data": order | more}))
+    house.with_settings(transfer_requires_verification=True)
+    strict = await house.connect()
+    assert await strict.refused("transfer", **order) == "verification token is required"
+    assert user.connection.began == began
+    assert strict.connection.began == 0
+
+
+@pytest.mark.expects_error_log
+async def test_a_prompt_transfer_whose_journal_fails_is_one_reply(house: House) -> None:
+    await house.credit(USER, "100")
+    await house.connect(PEER)
+    user = await house.connect()
+    order = {"to_user_id": "67890", "amount": 1, "currency": "USD"}
+
+    await user.ask("transfer", **order)
+    began = user.connection.began
+    house.books.fault = Unwritable("no")
+    assert await user.refused("transfer", **order) == "internal server error"
+    house.books.fault = None
+    assert (await user.ask("transfer", **order))["balance_after"] == 98
+    assert user.connection.began == began + 2

@@ -10,7 +10,8 @@ import msgspec
 import trio
 from prometheus_client import CollectorRegistry
 
-from actors.connection import Connection, SocketLimits
+from actors.connection import Connection
+from actors.session import SocketLimits
 from protocols.exchange import HttpTiming
 from protocols.http import Request, Response, json_response
 from protocols.listener import serve

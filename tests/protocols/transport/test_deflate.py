@@ -11,7 +11,7 @@ from websockets.extensions.permessage_deflate import ClientPerMessageDeflateFact
 from websockets.frames import Frame
 from websockets.uri import parse_uri
 
-from actors.connection import SocketLimits
+from actors.session import SocketLimits
 from tests.protocols.transport.client import BINARY, CONT, TEXT, frame, websocket
 from tests.protocols.transport.support import Bed, connect
 

@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import trio
 
-from actors.connection import SocketLimits
 from actors.liveness import NEVER, TimerWheel
 from actors.outbox import Flusher, Traffic
+from actors.session import SocketLimits
 from tests.protocols.transport.client import CLOSE, PING, PONG, TEXT, frame, websocket
 from tests.protocols.transport.support import Bed
 

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from trio_websocket import ConnectionClosed, open_websocket_url
 
-from actors.connection import SocketLimits
+from actors.session import SocketLimits
 from tests.protocols.transport.client import (
     BINARY,
     CLOSE,

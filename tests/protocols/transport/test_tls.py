@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from actors.connection import SocketLimits
+from actors.session import SocketLimits
 from protocols.exchange import HttpTiming
 from protocols.server import Server
 from protocols.transport import tls_context

@@ -1,0 +1,145 @@
+"""Messages that are answered without waking the connection's task."""
+
+import pytest
+import trio
+
+from actors.connection import Connection
+from actors.session import Prompt
+from tests.protocols.transport.client import PING, PONG, TEXT, frame, websocket
+from tests.protocols.transport.support import Bed, EchoSession, Log
+
+
+class PromptSession(EchoSession):
+    """Answers what begins with `now` at once and what begins with `later` when it is told to."""
+
+    def __init__(self, connection: Connection, log: Log) -> None:
+        super().__init__(connection, log)
+        self.begun: list[bytes] = []
+
+    async def opened(self) -> None:
+        await super().opened()
+        self.connection.prompt = self.prompted
+
+    def prompted(self, data: bytes) -> Prompt:
+        if data.startswith(b"now"):
+            self.connection.send_text(data)
+            return Prompt.ANSWERED
+        if data.startswith(b"later"):
+            self.begun.append(data)
+            return Prompt.BEGUN
+        if data == b"fault":
+            raise RuntimeError("a session's own fault")
+        return Prompt.DECLINED
+
+    def finish(self) -> None:
+        data = self.begun.pop()
+
+        def render() -> None:
+            self.connection.send_text(data)
+            self.connection.answered()
+
+        self.connection.render_later(render)
+
+
+class PromptBed(Bed):
+    def __init__(self) -> None:
+        super().__init__()
+        self.sessions: list[PromptSession] = []
+        self.admit = self.admitted  # type: ignore[method-assign]
+
+    async def admitted(self, request: object) -> object:
+        def make(connection: Connection) -> PromptSession:
+            self.sessions.append(PromptSession(connection, self.log))
+            return self.sessions[-1]
+
+        return make
+
+
+async def begun(bed: PromptBed) -> PromptSession:
+    """The newest session, once it has begun something."""
+    while not bed.sessions[-1].begun:
+        await trio.sleep(0.001)
+    return bed.sessions[-1]
+
+
+async def test_prompt_and_other_messages_are_answered_in_order():
+    bed = PromptBed()
+    async with bed.running() as server, websocket(server) as client:
+        for number in range(20):
+            for kind in (b"now", b"text"):
+                await client.text(kind + b" %d" % number)
+                assert await client.message() == kind + b" %d" % number
+    assert bed.log.texts == [b"text %d" % number for number in range(20)]
+
+
+async def test_a_pipelined_message_waits_for_the_answer_begun_before_it():
+    bed = PromptBed()
+    async with bed.running() as server, websocket(server) as client:
+        for text in (b"later 1", b"text"):
+            await client.text(text)
+            session = await begun(bed)
+        await trio.sleep(0.05)
+        assert bed.log.texts == []
+        session.finish()
+        assert [await client.message() for _ in range(2)] == [b"later 1", b"text"]
+        await client.text(b"now")
+        assert await client.message() == b"now"
+
+
+async def test_what_is_not_one_whole_message_goes_the_ordinary_way():
+    bed = PromptBed()
+    async with bed.running() as server, websocket(server) as client:
+        await client.send(frame(TEXT, b"now 1") + frame(TEXT, b"now 2"))
+        assert [await client.message() for _ in range(2)] == [b"now 1", b"now 2"]
+        await client.send(frame(PING, b"p"))
+        assert await client.receive() == (PONG, b"p")
+        for piece in (frame(TEXT, b"now 3")[:5], frame(TEXT, b"now 3")[5:]):
+            await client.send(piece)
+            await trio.sleep(0.02)
+        assert await client.receive()
+        await client.send(frame(TEXT, b"\xff now"))
+        assert (await client.closing())[0] == 1007
+    assert bed.log.texts[:2] == [b"now 1", b"now 2"]
+
+
+@pytest.mark.expects_error_log
+async def test_a_fault_in_a_prompt_answer_costs_its_own_socket_only():
+    bed = PromptBed()
+    async with bed.running() as server, websocket(server) as other:
+        async with websocket(server) as client:
+            await client.text(b"fault")
+            assert (await client.closing())[0] == 1011
+        await other.text(b"now")
+        assert await other.message() == b"now"
+        assert server.traffic.failures == 1
+
+
+async def test_a_client_that_goes_away_meanwhile_is_forgotten_and_its_answer_harmless():
+    bed = PromptBed()
+    async with bed.running() as server:
+        async with websocket(server) as client:
+            await client.text(b"later")
+            session = await begun(bed)
+        session.finish()
+        while server.sockets:
+            await trio.sleep(0.001)
+        async with websocket(server) as client:
+            await client.text(b"later")
+            session = await begun(bed)
+            session.connection.lost()
+            while server.sockets:
+                await trio.sleep(0.001)
+            session.finish()
+        async with websocket(server) as client:
+            await client.text(b"now")
+            assert await client.message() == b"now"
+    assert bed.log.events.count("closed") == 3
+
+
+async def test_a_drain_does_not_wait_for_an_answer_that_was_begun():
+    bed = PromptBed()
+    async with bed.running() as server, websocket(server) as client:
+        await client.text(b"later")
+        await begun(bed)
+        with trio.fail_after(2):
+            await server.drain(1)
