@@ -229,7 +229,9 @@ def _log_to_stderr(level: str) -> None:
     *steps, _ = structlog.get_config()["processors"]
     # By itself it would print every local variable, codes and keys among them, where the packages
     # for that happen to be installed.
-    renderer = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+    renderer = structlog.dev.ConsoleRenderer(
+        colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
+    )
     structlog.configure(
         processors=[*steps, renderer],
         wrapper_class=structlog.make_filtering_bound_logger(

@@ -9,6 +9,7 @@ import re
 from collections.abc import Mapping
 from email.utils import formatdate
 from http import HTTPStatus
+from ipaddress import ip_address, ip_network
 from time import time
 from typing import Any, Final
 from urllib.parse import unquote_plus
@@ -46,8 +47,8 @@ class Request:
 
     `headers` have lower-case names; repeated ones are joined by ", " (cookies by "; ").
     `params` are the decoded parts the path template named. `peer` is the address of the socket,
-    `client` the address to rate-limit by: X-Forwarded-For counts only behind a configured proxy
-    (X-C20). `principal` and `notes` belong to the surface's hooks.
+    `client` that of whoever asks: X-Forwarded-For counts only behind a configured proxy (X-C20).
+    `principal` and `notes` belong to the surface's hooks.
     """
 
     __slots__ = (
@@ -117,6 +118,18 @@ class Request:
         """The token of `Authorization: Bearer`, if there is one."""
         scheme, _, token = self.header("authorization").partition(" ")
         return token.strip() or None if scheme.lower() == "bearer" else None
+
+    @property
+    def neighbourhood(self) -> str:
+        """What to rate-limit a stranger by: the client, or of IPv6 its /64, which is a household's
+        to choose from."""
+        try:
+            address = ip_address(self.client)
+        except ValueError:
+            return self.client
+        if address.version == 4 or address.ipv4_mapped is not None:
+            return self.client
+        return str(ip_network((address, 64), strict=False))
 
     @property
     def host(self) -> str:

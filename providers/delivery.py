@@ -4,6 +4,7 @@ Nothing sent, refused, or unknown: the difference decides whether a message may 
 so the library's errors are told apart here and nowhere else.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -59,6 +60,19 @@ async def exchange(
         return Refused(f"not sendable: {type(error).__name__}")
     except httpx.HTTPError as error:
         return Unknown(type(error).__name__)
+
+
+async def delivered(
+    http: httpx.AsyncClient,
+    request: Post | Refused,
+    decode: Callable[[Answer], Outcome],
+    timeout: httpx.Timeout = TIMEOUT,
+) -> Outcome:
+    """What became of a message: why there is no request for it, or what its answer proves."""
+    if isinstance(request, Refused):
+        return request
+    answer = await exchange(http, request, timeout)
+    return decode(answer) if isinstance(answer, Answer) else answer
 
 
 def unreadable(provider: str, status: int) -> Outcome:

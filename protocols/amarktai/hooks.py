@@ -52,7 +52,7 @@ class Hooks:
     async def limit(self, request: Request, _route: Route) -> Response | None:
         """429 beyond the requests a minute of a person, or of a stranger's address."""
         who = request.principal
-        caller = who.user_id if isinstance(who, Authenticated) else request.client
+        caller = who.user_id if isinstance(who, Authenticated) else request.neighbourhood
         allowance = self._amarktai.people.limiter.take(f"amarktai:{caller}", self._policy)
         if allowance.allowed:
             return None

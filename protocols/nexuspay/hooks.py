@@ -65,7 +65,7 @@ class Hooks:
 
     def _take(self, request: Request, rate: Rate) -> Allowance:
         who = request.principal
-        caller = who.user_id if isinstance(who, Authenticated) else request.client
+        caller = who.user_id if isinstance(who, Authenticated) else request.neighbourhood
         policy = self._nexus.settings.policy(rate)
         allowance = self._nexus.people.limiter.take(f"nexuspay:{rate.label}:{caller}", policy)
         request.notes = allowance

@@ -138,7 +138,7 @@ class Hooks:
         if isinstance(who, Authenticated):
             key, policy = f"wallet:{rate.label}:{who.user_id}", rate.policy
         else:
-            key, policy = f"wallet:{request.client}", STRANGERS
+            key, policy = f"wallet:{request.neighbourhood}", STRANGERS
         allowance = self._wallet.people.limiter.take(key, policy)
         request.notes = allowance
         if allowance.allowed:

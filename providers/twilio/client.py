@@ -3,7 +3,7 @@
 import httpx
 
 from actors.messenger import Outcome
-from providers.delivery import TIMEOUT, Answer, Post, exchange
+from providers.delivery import TIMEOUT, delivered
 from providers.twilio import codec
 
 
@@ -22,7 +22,4 @@ class Twilio:
     ) -> Outcome:
         """Send `text`; an SMS has no subject, and its code is in the text."""
         request = codec.encode(self._settings, to, text)
-        if not isinstance(request, Post):
-            return request
-        answer = await exchange(self._http, request, self._timeout)
-        return codec.decode(answer) if isinstance(answer, Answer) else answer
+        return await delivered(self._http, request, codec.decode, self._timeout)

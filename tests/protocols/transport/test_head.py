@@ -174,3 +174,20 @@ def test_a_host_is_compared_without_port_and_case(host: str, name: str):
 def test_a_query_is_cut_rather_than_parsed_without_end():
     request = Request("GET", "/", "&".join(f"k{n}=1" for n in range(1000)))
     assert len(request.query) == 100
+
+
+@pytest.mark.parametrize(
+    ("client", "limited_by"),
+    [
+        ("203.0.113.9", "203.0.113.9"),
+        ("2001:db8:1:2:aaaa::1", "2001:db8:1:2::/64"),
+        ("2001:db8:1:2:bbbb::9", "2001:db8:1:2::/64"),
+        ("::ffff:203.0.113.9", "::ffff:203.0.113.9"),
+        ("", ""),
+    ],
+)
+def test_a_stranger_with_a_network_of_addresses_is_one_stranger(
+    client: str, limited_by: str
+) -> None:
+    """X-C20: limits by address are of whoever has the addresses."""
+    assert Request("GET", "/", peer=client).neighbourhood == limited_by
