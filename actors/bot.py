@@ -5,10 +5,15 @@ storage what it had, and it lives until it is deleted or the server stops. It lo
 tick of its market whenever it is done with the one before, and everything it does is in the ledger
 before anybody hears of it. A strategy that raises ends this actor alone: it is recovered after a
 backoff, and past its budget the registry quarantines it and `trading_floor` stops it.
+
+Nearly every tick leads to nothing. While the actor waits for a message its state is its own to
+read, so a tick is decided on where it is heard, without waking a task; what comes of it, if
+anything does, is a message like any other.
 """
 
 from typing import Final
 
+import msgspec
 from msgspec.structs import replace
 from trio import TaskStatus
 
@@ -31,19 +36,28 @@ from actors.bot_parts import (
 from actors.bot_state import BUSY, BotState
 from actors.bot_store import BotDeleted, BotRow, OpenOrder
 from actors.bots import Denied, Reason
+from actors.brokers import Broker
 from actors.exchanges import Tick
 from actors.runtime.ask import Envelope
 from actors.runtime.mailbox import Mailbox
 from actors.runtime.serve import serve
 from domain.events import BotCountChanged, BotUpdated
 from domain.ledger import Effects, Intent, Recorded
-from domain.trading.engine import Engine
+from domain.trading.engine import Engine, Wanted
 from domain.trading.records import AlertLevel, Bot, BotStatus, SystemMode, TradingMode
 
 STOPPING: Final = "stopping: opens nothing new"
 STOPPED: Final = "stopped by its owner"
 TESTING: Final = "the mode is testing"
 _REFUSED: Final = Denied(Reason.STOPPED, "Bot is stopped")
+
+
+class Decided(msgspec.Struct, frozen=True, gc=False):
+    """What the engine wants after a tick; `fault`: what its strategy raised instead."""
+
+    tick: Tick
+    wanted: Wanted | None
+    fault: Exception | None = None
 
 
 class BotActor:
@@ -57,6 +71,7 @@ class BotActor:
         self._state = BotState(row, parts)
         self._orders = BotOrders(self._state, order)
         self._tick: Tick | None = None
+        self._decided: Decided | None = None  # where it was heard, and not acted on yet
         self._is_looking = False  # a Look is queued
         self._is_listening = False
 
@@ -75,7 +90,7 @@ class BotActor:
     def heard(self, tick: Tick) -> None:
         """The market's latest tick; one not looked at yet is forgotten."""
         self._tick = tick
-        if not self._is_looking:
+        if not self._is_looking and not self._is_settled_by(tick):
             self._is_looking = self._mailbox.send(LOOK) is None
 
     async def handle(self, envelope: Envelope[Message]) -> object:
@@ -103,9 +118,43 @@ class BotActor:
         self._attend()
         return answer
 
+    def _is_settled_by(self, tick: Tick) -> bool:
+        """Whether the tick was decided on here, and nothing came of it. Only while the actor waits
+        for a message: in the middle of one, what it reads could be changing."""
+        state, orders = self._state, self._orders
+        engine = state.engine
+        if (
+            engine is None
+            or orders.broker is None
+            or orders.order is not None
+            or not self._mailbox.idle
+            or not state.is_active
+            or self._is_killed
+            or not self._mode_is_clear
+        ):
+            return False
+        try:
+            wanted = self._decide(engine, tick)
+        except Exception as fault:  # the actor's to raise: the feed has other listeners
+            self._decided = Decided(tick, None, fault)
+            return False
+        if wanted is None and not engine.notices and not engine.watch.draining:
+            return True
+        self._decided = Decided(tick, wanted)
+        return False
+
+    def _decide(self, engine: Engine, tick: Tick) -> Wanted | None:
+        if self._parts.board.faults:
+            self._fail_if_asked()
+        wanted = engine.on_tick(tick.price, self._parts.clock.now_us())
+        self._parts.decided(tick)
+        return wanted
+
     async def _look(self) -> None:
-        """Decide on the latest tick."""
-        self._is_looking = False
+        """Act on what was decided where the tick was heard, or decide on the latest."""
+        decided, self._decided, self._is_looking = self._decided, None, False
+        if decided is not None and decided.fault is not None:
+            raise decided.fault
         tick, state, orders = self._tick, self._state, self._orders
         if tick is None or not state.is_active:
             return
@@ -118,12 +167,18 @@ class BotActor:
         broker = await orders.make_broker(engine) if engine is not None else None
         if engine is None or broker is None:
             return
-        self._fail_if_asked()
-        now_us = self._parts.clock.now_us()
-        wanted = engine.on_tick(tick.price, now_us)
-        self._parts.decided(tick)
-        if wanted is not None and (not broker.is_outside or now_us >= state.retry_us):
-            await orders.trade(engine, broker, wanted, tick.price)
+        if decided is None:
+            decided = Decided(tick, self._decide(engine, tick))
+        await self._act(engine, broker, decided)
+        if self._tick is not decided.tick and not self._is_looking:
+            self._is_looking = self._mailbox.send(LOOK) is None
+
+    async def _act(self, engine: Engine, broker: Broker, decided: Decided) -> None:
+        """What a decision leads to."""
+        state, orders, wanted = self._state, self._orders, decided.wanted
+        is_time = not broker.is_outside or self._parts.clock.now_us() >= state.retry_us
+        if wanted is not None and is_time:
+            await orders.trade(engine, broker, wanted, decided.tick.price)
         if engine.notices:
             await self._tell(engine)
         if engine.is_drained and orders.order is None:
@@ -148,6 +203,15 @@ class BotActor:
     @property
     def _is_killed(self) -> bool:
         return self._parts.board.is_killed(self._state.row.user_id)
+
+    @property
+    def _mode_is_clear(self) -> bool:
+        """Whether the mode allows trading, and nothing is to be said about it."""
+        row = self._state.row
+        if row.trading_mode is TradingMode.PAPER:
+            return True
+        mode = self._parts.board.modes.get(row.user_id, SystemMode.TESTING)
+        return mode is not SystemMode.TESTING and row.note != TESTING
 
     async def _mode_allows(self) -> bool:
         """A live bot idles in mode testing, and says so (AMKT-C18)."""

@@ -56,7 +56,7 @@ class BotOrders:
 
     def __init__(self, state: BotState, order: OpenOrder | None) -> None:
         self._state = state
-        self._broker: Broker | None = None
+        self.broker: Broker | None = None
         self._keys: Keys | None = None
         self._refused: Keys | None = None  # by the exchange: not tried again
         self._told = ""  # why the last order came to nothing, as the owner was told
@@ -67,17 +67,17 @@ class BotOrders:
 
     def forget_keys(self) -> None:
         """They may have changed: look again."""
-        self._broker, self._refused, self._state.retry_us = None, None, 0
+        self.broker, self._refused, self._state.retry_us = None, None, 0
 
     async def make_broker(self, engine: Engine) -> Broker | None:
         """Who fills this bot's orders; None while a live one has no keys, which is told once."""
-        if self._broker is not None:
-            return self._broker
+        if self.broker is not None:
+            return self.broker
         state = self._state
         row, parts, rules = state.row, state.parts, engine.rules
         if row.trading_mode is TradingMode.PAPER:
-            self._broker = PaperBroker(rules, parts.clock)
-            return self._broker
+            self.broker = PaperBroker(rules, parts.clock)
+            return self.broker
         now_us = parts.clock.now_us()
         if now_us < state.retry_us:
             return None
@@ -87,10 +87,10 @@ class BotOrders:
             await state.idle(NO_KEYS, AlertLevel.WARNING)
             return None
         exchange, self._keys = parts.exchanges[row.platform], keys
-        self._broker = LiveBroker(exchange, keys, row.symbol, rules, parts.clock)
+        self.broker = LiveBroker(exchange, keys, row.symbol, rules, parts.clock)
         if row.note == NO_KEYS:
             await state.change(row.status)
-        return self._broker
+        return self.broker
 
     async def trade(self, engine: Engine, broker: Broker, wanted: Wanted, price: int) -> None:
         """One order, from the wish to its first verdict."""
@@ -270,7 +270,7 @@ class BotOrders:
         # An exchange that refused or was away is not asked again with every tick.
         state.retry_us = state.parts.clock.now_us() + RETRY_US
         if bad_keys:
-            self._broker, self._refused = None, self._keys
+            self.broker, self._refused = None, self._keys
             await state.idle(NO_KEYS, AlertLevel.WARNING)
 
     def _is_over(self, order: OpenOrder) -> None:

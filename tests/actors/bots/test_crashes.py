@@ -2,6 +2,7 @@
 
 import pytest
 
+from actors.market import BATCH
 from domain.events import BotAlert, TradeExecuted
 from domain.money import units_of
 from domain.trading.records import AlertLevel, BotStatus
@@ -79,3 +80,29 @@ async def test_an_outage_of_the_database_costs_no_trade_and_no_bot(dsn):
         assert floor.bot(made.id).status is BotStatus.ACTIVE
         assert len(floor.facts(TradeExecuted)) >= 1
         await floor.house.balances()
+
+
+async def test_a_tick_is_decided_on_where_it_is_heard_and_what_it_leads_to_is_done_by_the_bot(dsn):
+    """No task is woken for a tick that leads to nothing; every tick is decided on once."""
+    async with floor_on(dsn) as floor:
+        made = await floor.active()
+        await floor.play(PRICE)  # the first makes the engine
+        mailbox = floor.floor._registry._entries[made.id].mailbox
+        taken = mailbox.taken
+        await floor.play(*[PRICE] * 20)
+        assert mailbox.taken == taken
+        await floor.play(*rising(2))
+        assert mailbox.taken == taken + 1
+        assert floor.bot(made.id).position > 0
+
+
+async def test_more_listeners_than_a_batch_all_hear_every_tick(dsn):
+    async with floor_on(dsn) as floor:
+        heard: list[int] = []
+        markets = floor.parts.markets
+        for number in range(BATCH * 2 + 1):
+            markets.listen("luno", "BTC/ZAR", lambda _tick, number=number: heard.append(number))
+        await floor.until(floor.exchange.listeners)
+        floor.exchange.tick(PRICE)
+        await floor.until(lambda: len(heard) == BATCH * 2 + 1)
+        assert heard == sorted(heard)
