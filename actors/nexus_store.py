@@ -31,9 +31,12 @@ class TransactionStore(Protocol):
     """Transactions at rest; implemented by storage.nexuspay."""
 
     async def history(
-        self, user_id: int, filters: Filters, page: Page, now_us: int
+        self, user_id: int, filters: Filters, page: Page, now_us: int, *, whole: bool = False
     ) -> tuple[Found, Insights]:
-        """A person's transactions, newest first, and all of them counted (NXPY-C49)."""
+        """A person's transactions, newest first, and all of them counted (NXPY-C49).
+
+        `whole`: each as `find` finds it, with its block and its balance.
+        """
         ...
 
     async def everybodys(self, filters: Filters, page: Page) -> Found:

@@ -80,7 +80,7 @@ class HttpConnection(Exchange):
             self.busy = True
             request = parse_head(head)
         except BadRequest as exc:
-            await self._refuse_head(head, exc)
+            await self._refuse_head(head or exc.head, exc)
             return False
         request.peer = request.client = self._peer
         request.secure = self.transport.secure

@@ -143,7 +143,7 @@ class Exchange:
             self._traffic.bytes_in += len(data)
             buffer = buffer + data if buffer else data.lstrip(b"\r\n")
         if not 0 <= end <= MAX_HEAD_BYTES:
-            raise BadRequest(431, "request head too large")
+            raise BadRequest(431, "request head too large", buffer[:MAX_HEAD_BYTES])
         self.expect_nothing()
         self._buffer = buffer[end + 4 :]
         return buffer[: end + 4]

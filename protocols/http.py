@@ -34,12 +34,14 @@ _SINGLE: Final = frozenset({"host", "content-length", "transfer-encoding", "auth
 
 
 class BadRequest(Exception):
-    """A head or body that is not HTTP as we accept it; `status` is the answer's code."""
+    """A head or body that is not HTTP as we accept it; `status` is the answer's code, `head` what
+    was read of a head that never ended."""
 
-    def __init__(self, status: int, detail: str) -> None:
+    def __init__(self, status: int, detail: str, head: bytes = b"") -> None:
         super().__init__(detail)
         self.status = status
         self.detail = detail
+        self.head = head
 
 
 class Request:

@@ -71,7 +71,19 @@ CASE WHEN t.block = 0 AND t.completed_us <> 0
          (SELECT max(j.id) FROM journals j WHERE j.ref = t.transaction_id), 0)
      ELSE t.block END
 """
-_WHOLE: Final = _FIELDS.replace("t.block", _BLOCK)
+# Of a payment the ledger knows what the person had when it was completed (domain.nexuspay.treasury,
+# "personal").
+_BALANCE: Final = """
+CASE WHEN t.balance IS NULL AND t.completed_us <> 0
+     THEN (SELECT e.balance_after FROM accounts a CROSS JOIN LATERAL (
+               SELECT balance_after FROM entries
+               WHERE account_id = a.id AND recorded_us <= t.completed_us
+               ORDER BY recorded_us DESC, sequence DESC LIMIT 1) e
+           WHERE a.owner_id = t.user_id AND a.asset = t.token AND a.purpose = 'WALLET'
+             AND a.chain = t.chain AND a.provider = '' AND a.mode = 'REAL')
+     ELSE t.balance END::text
+"""
+_WHOLE: Final = _FIELDS.replace("t.block", _BLOCK).replace("t.balance::text", _BALANCE)
 _FIND: Final = f"""
 SELECT {_WHOLE} FROM nexus_transactions t
 WHERE (t.transaction_id = %(wanted)s OR t.object_id = %(wanted)s) AND {{whose}} LIMIT 1
@@ -104,14 +116,14 @@ class PostgresTransactions:
         self._pool = pool
 
     async def history(
-        self, user_id: int, filters: Filters, page: Page, now_us: int
+        self, user_id: int, filters: Filters, page: Page, now_us: int, *, whole: bool = False
     ) -> tuple[Found, Insights]:
-        """A person's transactions, newest first, and all of them counted."""
+        """A person's transactions, newest first, `whole` as `find` finds them, and all counted."""
         where, params = _conditions(filters)
         where, params = f"user_id = %(whose)s{where}", {**params, "whose": user_id}
         since = {name: Int8(now_us - days * _DAY_US) for name, days in _SPANS.items()}
         with store_errors():
-            rows = await self._page(where, params, page, _FIELDS)
+            rows = await self._page(where, params, page, _WHOLE if whole else _FIELDS)
             counts = await self._pool.fetch(_SORTS, {**since, "user_id": Int8(user_id)})
             sorts = [row for row in counts if row[0]]
             if filters.from_us is None and filters.to_us is None:

@@ -13,6 +13,7 @@ from protocols.nexuspay.errors import PASSING, Refused, invalid, of_refusal
 from protocols.nexuspay.service import NexusPay
 from protocols.web import Handler
 
+_JSON: Final = "application/json"
 _NUL: Final = b"\\u0000"
 
 Operation = Callable[..., Awaitable[Response]]
@@ -25,8 +26,7 @@ def guarded(nexus: NexusPay, operation: Callable[..., Awaitable[Any]]) -> Handle
 
     async def handler(request: Request, *body: Any) -> Any:
         try:
-            if _NUL in request.body:
-                raise invalid("a text contains a NUL character")
+            _check_body(request)
             return await operation(request, *body)
         except Refused as refused:
             return refused.response(nexus.clock)
@@ -34,6 +34,16 @@ def guarded(nexus: NexusPay, operation: Callable[..., Awaitable[Any]]) -> Handle
             return of_refusal(Refusal.UNAVAILABLE).response(nexus.clock)
 
     return handler
+
+
+def _check_body(request: Request) -> None:
+    """Refuse what the decoder lets pass: a body that is called something else than JSON, and NUL,
+    which storage cannot keep."""
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if request.body and kind and kind != _JSON and not kind.endswith("+json"):
+        raise invalid(f"Content-Type must be {_JSON}")
+    if _NUL in request.body:
+        raise invalid("a text contains a NUL character")
 
 
 def once(

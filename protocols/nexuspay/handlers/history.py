@@ -3,13 +3,10 @@
 from enum import StrEnum
 from typing import Final, TypeVar
 
-import msgspec
-
 from domain.money import UNITS_PER_WHOLE
 from domain.nexuspay.codes import is_object_id, is_transaction_id
 from domain.nexuspay.paging import Page
-from domain.nexuspay.transactions import Filters, Status, Transaction, Type
-from domain.nexuspay.treasury import personal
+from domain.nexuspay.transactions import Filters, Status, Type
 from protocols.http import Request, Response
 from protocols.nexuspay import render
 from protocols.nexuspay.calls import respond
@@ -47,7 +44,7 @@ class History:
         """The newest 50 with full details, and the caller's figures."""
         user_id, now_us = request.principal.user_id, self._nexus.clock.now_us()
         store = self._nexus.transactions
-        found, figures = await store.history(user_id, Filters(), _NEWEST, now_us)
+        found, figures = await store.history(user_id, Filters(), _NEWEST, now_us, whole=True)
         current = {
             token: await self._current(token)
             for token in {each.token for each in found.transactions}
@@ -70,24 +67,10 @@ class History:
             transaction = await self._nexus.transactions.find(request.principal.user_id, wanted)
         if transaction is None:
             raise Refused(Problem.NOT_FOUND, "Transaction not found")
-        transaction = await self._with_balance(transaction)
         current = await self._current(transaction.token)
         shown = render.detail(transaction, self._nexus.clock.now_us(), current)
         message = "Enhanced transaction details retrieved successfully"
         return respond(Reply(message=message, data=wire.Found(transaction=shown)))
-
-    async def _with_balance(self, transaction: Transaction) -> Transaction:
-        """Of a payment, the ledger knows what the person had when it was completed."""
-        if transaction.balance is not None or not transaction.completed_us:
-            return transaction
-        key = personal(transaction.user_id, transaction.token, transaction.chain)
-        account = await self._nexus.ledger.accounts.get(key)
-        if account is None:
-            return transaction
-        at_us = transaction.completed_us + 1
-        balance = await self._nexus.reads.balance_before(account.id, at_us)
-        changed: Transaction = msgspec.structs.replace(transaction, balance=balance)
-        return changed
 
     async def _current(self, token: str) -> render.Current:
         usd, kes = await quote(self._nexus, token, "USD"), await quote(self._nexus, token, "KES")

@@ -81,6 +81,8 @@ class Tokens:
             settings.short_addresses and is_hex(address) and len(address) <= _LONGEST_ADDRESS
         ):
             raise invalid("address must be 0x and 40 hex digits")
+        if is_address(address) and is_misspelled(address):
+            raise invalid("address has a wrong checksum")
         chain = request.query.get("chain")
         if chain is not None:
             chain_in(chain)

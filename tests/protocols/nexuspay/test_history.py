@@ -4,6 +4,7 @@ from typing import Any
 
 from domain.nexuspay.codes import object_id
 from tests.protocols.nexuspay.house import House, Person, refused
+from tests.protocols.nexuspay.mpesa import ended
 
 
 async def send(sender: Person, to: Person, amount: str, chain: str = "arbitrum") -> str:
@@ -112,3 +113,17 @@ async def test_insights_show_the_newest_fifty_in_full(house: House) -> None:
     assert empty["insights"]["totalVolume"] == {"usd": 0, "kes": 0}
     assert empty["insights"]["mostUsedChain"] is None
     assert empty["summary"]["pages"] == 0
+
+
+async def test_insights_say_of_each_payment_what_its_details_say(house: House) -> None:
+    """NXPY-638: "full details": the block and the balance of a payment too."""
+    person = await house.person()
+    answer = await person.post("/mpesa/deposit", {"amount": "1000", "phone": person.phone})
+    made = answer.json()["data"]["transactionId"]
+    assert (await ended(person, made))["status"] == "completed"
+    [shown] = (await person.get("/transactions/dashboard/insights")).json()["data"]["transactions"]
+    detail = (await person.get(f"/transactions/{made}")).json()["data"]["transaction"]
+    assert shown["dashboard"].pop("category") == "Buy Crypto"  # only a list has it there
+    assert shown == detail
+    assert detail["blockchain"]["blockNumber"] > 0
+    assert detail["metadata"]["userBalanceAtTime"] == detail["token"]["amount"]

@@ -207,7 +207,7 @@ async def test_http_1_0_closes_unless_it_asks_for_more():
         (b"GET /other/x HTTP/1.1\r\nHost : a\r\n\r\n", 400, "other"),
         (b"GET / HTTP/3.0\r\n\r\n", 400, "root"),
         (b"\x16\x03\x01\x02\x00\x01\x00", 400, "root"),
-        (b"GET /echo/hello HTTP/1.1\r\nHost: a\r\nX: " + b"x" * 17_000, 431, "root"),
+        (b"GET /echo/hello HTTP/1.1\r\nHost: a\r\nX: " + b"x" * 17_000, 431, "echo"),
         (
             b"POST /echo/bytes HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n"
             b"Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
