@@ -179,7 +179,7 @@ class PaymentActor:
         if not payment.is_open or payment.kind not in COLLECTIONS | PAYOUTS:
             return
         if payment.asking:
-            await self._unsettle(doubted=True, reason="no answer recorded")
+            await self._unsettle(doubted=True, silent=True, reason="no answer recorded")
             if payment.kind in PAYOUTS - SENT_ONCE:
                 await self._move_money()
         elif not payment.asked_us and self.parts.clock.now_us() < payment.due_us:
@@ -215,7 +215,7 @@ class PaymentActor:
             case Refused() if step == PAYOUT:
                 await self._payout_refused(result)
             case Unknown() if step in (PUSH, PAYOUT):
-                await self._unsettle(doubted=True, reason=result.message)
+                await self._unsettle(doubted=True, silent=result.silent, reason=result.message)
             case Paid() | Refused() if step == QUERY:
                 await self._weigh(result, Source.QUERY)
             case _ if step == QUERY:

@@ -94,6 +94,7 @@ async def begun_again(book: PaymentBook, now_us: int, audit: AuditEntry) -> Rule
         asked_us=0,
         asking=False,
         doubted=False,
+        silent=False,
         refusal="",
         checkout="",
         conversation="",

@@ -64,10 +64,12 @@ class Refused:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unknown:
-    """Money may or may not have moved: keep the hold, ask again, then a person."""
+    """Money may or may not have moved: keep the hold, ask again, then a person. `silent`: no
+    answer came at all."""
 
     message: str
     code: str = ""
+    silent: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -227,7 +227,8 @@ class Payment(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     is the hash of the secret in the callback address.
 
     Of the call that moves the money: `asked_us` is when it was last begun, `asking` while its
-    answer is not recorded, `doubted` once a call may have arrived whose answer nobody knows, and
+    answer is not recorded, `doubted` once a call may have arrived whose answer nobody knows,
+    `silent` when there was none at all (else the provider answered that it had failed), and
     `refusal` the last refusal that doubt keeps from counting. Of the cash: `cash` is what was
     booked for it in units of `local_asset`, `provider_receipt` the first receipt of it, and
     `unreceipted` while cash is booked whose receipt is not known. `claim` is the receipt a
@@ -283,6 +284,7 @@ class Payment(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     asked_us: int = 0
     asking: bool = False
     doubted: bool = False
+    silent: bool = False
     refusal: str = ""
     cash: int = 0
     unreceipted: bool = False

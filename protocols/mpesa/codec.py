@@ -14,8 +14,7 @@ from msgspec import UNSET, Raw
 from domain.hashes import is_hash
 from domain.money import UNITS_PER_WHOLE, AmountError, plain, units_from
 from protocols.mpesa.errors import Code, Refused, invalid, of_amount
-from protocols.mpesa.wire import Code as ProviderCode
-from protocols.mpesa.wire import Envelope, Inquiry, Order, Wire
+from protocols.mpesa.wire import BesidePayload, Envelope, Inquiry, Order, Wire
 from protocols.web import NOT_JSON, invalid_field
 
 _PHONE: Final = re.compile(r"254[17][0-9]{8}", re.ASCII)
@@ -25,7 +24,8 @@ _LONGEST_DESCRIPTION: Final = 100  # characters (MPWS-C09)
 _LONGEST_KEY: Final = 255
 _LONGEST_KIND: Final = 64  # of an unknown kind in the error that names it
 _LONGEST_NUMBER: Final = 40  # digits and signs; what is longer is no amount
-_LARGEST_CODE: Final = 9  # digits of a result code that is shown as a number
+_CODE: Final = re.compile(r"[0-9]{1,9}", re.ASCII)
+_UNNUMBERED: Final = -1
 
 _W = TypeVar("_W", bound=Wire)
 
@@ -34,6 +34,7 @@ _envelope: Final = msgspec.json.Decoder(Envelope).decode
 _kind: Final = msgspec.json.Decoder(str).decode
 _order: Final = msgspec.json.Decoder(Order)
 _inquiry: Final = msgspec.json.Decoder(Inquiry)
+_beside: Final = msgspec.json.Decoder(BesidePayload)
 
 
 class Payable(NamedTuple):
@@ -68,6 +69,15 @@ def payload_of(data: bytes) -> bytes:
     """What an HTTP body orders: the body itself, or its member `payload` (MPWS-C05)."""
     envelope = _decoded(data)
     return data if envelope.payload is UNSET else bytes(envelope.payload)
+
+
+def read_body(data: bytes, largest: int) -> Payable:
+    """What an HTTP body orders; `hash` may stand in its `payload` or beside it. Raises Refused."""
+    payload = payload_of(data)
+    order = read_order(payload, largest)
+    if order.hash is not None or payload is data:
+        return order
+    return order._replace(hash=_hash(_member(_beside, data).hash))
 
 
 def shown_kind(kind: str) -> str:
@@ -117,11 +127,11 @@ def balance(units: int) -> Raw:
     return Raw(plain(units))
 
 
-def provider_code(text: str) -> ProviderCode:
-    """A result code as it is shown: a number where it is one, None where there is none."""
-    if text.isascii() and text.isdigit() and len(text) <= _LARGEST_CODE:
-        return int(text)
-    return text or None
+def provider_code(text: str) -> int:
+    """A provider's code as it is shown, always a number (MPWS-C01): of an error code the HTTP
+    status it begins with (400.002.02), -1 for what is none (SFC_IC0003)."""
+    number = _CODE.fullmatch(text.partition(".")[0])
+    return int(number[0]) if number is not None else _UNNUMBERED
 
 
 def _decoded(data: bytes) -> Envelope:

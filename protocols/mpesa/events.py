@@ -7,7 +7,7 @@ from msgspec import UNSET, UnsetType
 from domain.events import Fact, PayoutMoved, PushMoved
 from domain.payments import State
 from protocols.mpesa.codec import amount, encode, provider_code
-from protocols.mpesa.wire import Code, Message, PushStatus, ReloadRequired, Withdrawal
+from protocols.mpesa.wire import Message, PushStatus, ReloadRequired, Withdrawal
 
 ACCEPTED: Final = 0  # the code of what goes well so far
 PENDING: Final = "pending"
@@ -31,6 +31,8 @@ _PAYOUT: Final[dict[str, str]] = {
     State.COMPLETED: "completed",
     State.FAILED: "failed",
 }
+# M-Pesa's own number for what ended without its word; everything else went well so far.
+_CODES: Final = {"failed": 1, "cancelled": 1032, "timeout": 1037}
 # What is said where the provider has said nothing.
 _TEXTS: Final = {
     PENDING: "Waiting for the payer",
@@ -68,7 +70,7 @@ def push_status(fact: PushMoved) -> PushStatus:
     return PushStatus(
         checkout=fact.checkout,
         status=status,
-        code=_code(fact.code, still_open=status == PENDING),
+        code=_code(fact.code, status),
         message=fact.message or _TEXTS[status],
         phone=fact.phone,
         amount=amount(fact.amount),
@@ -85,14 +87,17 @@ def withdrawal(fact: PayoutMoved) -> Withdrawal:
         amount=amount(fact.amount),
         description=fact.description,
         status=status,
-        code=_code(fact.code, still_open=status in (QUEUED, _PROCESSING)),
+        code=_code(fact.code, status),
         message=fact.message or _TEXTS[status],
         receipt=fact.receipt or None,
     )
 
 
-def _code(code: str, *, still_open: bool) -> Code:
-    return ACCEPTED if still_open else provider_code(code)
+def _code(code: str, status: str) -> int:
+    """A number in every state (MPWS-C01): the provider's last word about what is over."""
+    if status in (PENDING, QUEUED, _PROCESSING):
+        return ACCEPTED
+    return provider_code(code) if code else _CODES.get(status, ACCEPTED)
 
 
 def _shown(offset: int | None) -> int | UnsetType:

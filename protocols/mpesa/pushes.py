@@ -68,6 +68,9 @@ async def _answered(mpesa: Mpesa, outcome: Outcome) -> Payment:
     assert payment is not None, "payments are never deleted"
     if payment.checkout:
         return payment
+    if payment.doubted and not payment.silent:
+        why = payment.reason or "no reason given"
+        raise Refused(Code.PROVIDER_ERROR, f"the provider failed, the outcome is not known: {why}")
     if payment.state in (State.SENDING, State.UNKNOWN) or payment.doubted:
         raise Refused(Code.TIMEOUT, "no answer from the provider: the outcome is not known yet")
     raise Refused(Code.PROVIDER_ERROR, payment.reason or "the provider refused the request")

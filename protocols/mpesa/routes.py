@@ -116,7 +116,7 @@ class Endpoints:
         return _done(Done(data=data), is_repeat=is_repeat)
 
     def _order(self, request: Request) -> codec.Payable:
-        order = codec.read_order(codec.payload_of(request.body), self._mpesa.settings.largest)
+        order = codec.read_body(request.body, self._mpesa.settings.largest)
         key = codec.idempotency_key(request.header("idempotency-key")) or order.key
         return order._replace(key=key)
 

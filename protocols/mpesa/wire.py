@@ -11,9 +11,6 @@ from protocols.described import Anything, Number, narrowed
 ACCEPTED: Final = b'{"ResultCode":0,"ResultDesc":"Accepted"}'
 REJECTED: Final = b'{"ResultCode":1,"ResultDesc":"Rejected"}'
 
-# A provider's result code: a number where it is one, None while the provider has said nothing.
-Code = int | str | None
-
 
 class Wire(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Base of everything that is read or written here; acyclic, so the collector skips it."""
@@ -40,6 +37,12 @@ class Order(Wire, frozen=True, kw_only=True):
     hash: str | None = None
 
 
+class BesidePayload(Wire, frozen=True, kw_only=True):
+    """What an HTTP body may name beside its `payload`."""
+
+    hash: str | None = None
+
+
 class Inquiry(Wire, frozen=True, kw_only=True):
     """Payload of `status`."""
 
@@ -63,7 +66,7 @@ class PushStatus(Wire, frozen=True, kw_only=True):
 
     checkout: str
     status: str
-    code: Code
+    code: int
     message: str
     phone: str
     amount: int
@@ -79,7 +82,7 @@ class Withdrawal(Wire, frozen=True, kw_only=True):
     amount: int
     description: str
     status: str
-    code: Code
+    code: int
     message: str
     receipt: str | None
     balance_after: Number | UnsetType = UNSET

@@ -117,9 +117,11 @@ def transaction_status(status: str, reason: str) -> Outcome:
         return Reversed(message=status)
     if word not in _STATUS_REFUSED:
         return Unknown(message=status)
-    code = reason.partition(" ")[0].rstrip(":")
-    cause = _COMMON.get(code, _STATUS_REFUSED[word])
-    return Refused(cause=cause, code=code if code in _COMMON else "", message=reason or status)
+    code, _, text = reason.partition(" ")
+    code = code.rstrip(":")
+    if code not in _COMMON:
+        return Refused(cause=_STATUS_REFUSED[word], code="", message=reason or status)
+    return Refused(cause=_COMMON[code], code=code, message=text or reason)
 
 
 def is_token_error(status: int, code: str) -> bool:

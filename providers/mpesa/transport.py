@@ -75,7 +75,7 @@ class Transport:
         except _NOT_SENT as error:
             return Refused(cause=Cause.NOT_SENT, code="", message=type(error).__name__)
         except httpx.HTTPError as error:
-            return Unknown(message=type(error).__name__)
+            return Unknown(message=type(error).__name__, silent=True)
         finally:
             self._places.release()
 

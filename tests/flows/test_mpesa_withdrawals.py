@@ -87,7 +87,7 @@ async def test_a_refused_call_fails_the_withdrawal_without_processing(world: Wor
         await deposit(world, pushes, 100)
         await payouts.ask("withdraw", **order)
         failed = await payouts.frame("withdraw")
-        assert (failed["status"], failed["code"]) == ("failed", "400.002.02")
+        assert (failed["status"], failed["code"]) == ("failed", 400)
 
 
 async def test_a_queue_timeout_keeps_the_hold_until_it_is_known(world: World) -> None:

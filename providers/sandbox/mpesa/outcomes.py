@@ -77,7 +77,10 @@ class Rule(Struct, frozen=True, kw_only=True):
 
     @property
     def ending_delay(self) -> float:
-        """Seconds from the answer to the end of the payment."""
+        """Seconds from the answer to the end of the payment. What nobody is called back about is
+        over at once: whoever asks, however soon, finds it paid."""
+        if self.outcome == "lost_callback" and self.delay_seconds is None:
+            return 0.0
         if self.outcome == "slow" or self.delay_seconds is None:
             return DELAY_SECONDS
         return self.delay_seconds

@@ -21,18 +21,24 @@ class Killed(BaseException):
     """kill -9: nothing of ours does anything any more."""
 
 
-class Points:
-    """The places between two steps; at the one numbered `at` we are killed."""
+Place = tuple[str, int]
+"""Between two steps: its name, and the how-manieth passing of it is meant, from 1."""
 
-    def __init__(self, at: int = 0) -> None:
+
+class Points:
+    """The places between two steps; `at` one of them we are killed."""
+
+    def __init__(self, at: Place | None = None) -> None:
         self.at = at
-        self.names: list[str] = []
+        self.passed: list[Place] = []
         self.dead = False
 
     def reach(self, name: str) -> None:
         """Pass a place, or die there; the dead reach nothing any more."""
-        self.names.append(name)
-        if self.dead or len(self.names) == self.at:
+        place = (name, 1 + sum(passed == name for passed, _ in self.passed))
+        if not self.dead:
+            self.passed.append(place)
+        if self.dead or place == self.at:
             self.dead = True
             raise Killed(name)
 

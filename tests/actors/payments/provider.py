@@ -90,6 +90,7 @@ class Provider:
         self._bodies: list[Any] = []
         self._numbers = itertools.count(1)
         self._deliveries: list[tuple[str, Any]] = []
+        self._under_way = 0  # deliveries that are being made
 
     # What we ask of it
 
@@ -198,9 +199,11 @@ class Provider:
                     await trio.sleep(operation.plan.delay_s)
                     self.end(operation, operation.plan.ending, operation.plan.calls_back)
             deliveries, self._deliveries = self._deliveries, []
+            self._under_way = len(deliveries)
             for url, result in deliveries:
                 if not await self.deliver(url, result):
                     self._deliveries.append((url, result))
+                self._under_way -= 1
             await trio.sleep(0.002)
 
     def end(self, operation: Operation, ending: Outcome, calls_back: int = 1) -> None:
@@ -241,7 +244,7 @@ class Provider:
     def is_quiet(self) -> bool:
         """Whether it has nothing more to say by itself."""
         waiting = any(o.outcome is None and o.plan.ending is not None for o in self.operations)
-        return not waiting and not self._deliveries
+        return not waiting and not self._deliveries and not self._under_way
 
     # Its bodies, read
 

@@ -143,10 +143,23 @@ def test_a_result_is_told_from_an_order() -> None:
 
 @pytest.mark.parametrize(
     ("code", "shown"),
-    [("0", 0), ("1032", 1032), ("SFC_IC0003", "SFC_IC0003"), ("", None), ("1" * 10, "1" * 10)],
+    [("0", 0), ("1032", 1032), ("400.002.02", 400), ("SFC_IC0003", -1), ("1" * 10, -1)],
 )
-def test_a_result_code_is_a_number_where_it_is_one(code: str, shown: object) -> None:
+def test_a_result_code_is_always_a_number(code: str, shown: int) -> None:
+    """MPWS-C01."""
     assert codec.provider_code(code) == shown
+
+
+def test_a_hash_may_stand_beside_the_payload() -> None:
+    """MPWS-C05: the same members "under payload"; the inner one wins."""
+    beside = msgspec.json.encode({"payload": ORDER, "hash": "h1"})
+    assert codec.read_body(beside, LARGEST).hash == "h1"
+    both = msgspec.json.encode({"payload": {**ORDER, "hash": "h2"}, "hash": "h1"})
+    assert codec.read_body(both, LARGEST).hash == "h2"
+    for wrong in ("a b", 5, ""):
+        with pytest.raises(Refused) as found:
+            codec.read_body(msgspec.json.encode({"payload": ORDER, "hash": wrong}), LARGEST)
+        assert found.value.field == "hash"
 
 
 def test_equal_orders_have_one_fingerprint_and_others_another() -> None:

@@ -16,6 +16,7 @@ from actors.rails import (
     Pending,
     PushResult,
     Refused,
+    Reversed,
     StatusResult,
     TransferResult,
     Unknown,
@@ -187,7 +188,7 @@ def test_a_failed_status_request_says_nothing_about_the_payment(name: str) -> No
         ("Declined", "", Refused),
         ("Cancelled", "", Refused),
         ("Expired", "", Refused),
-        ("Reversed", "", Unknown),
+        ("Reversed", "", Reversed),
         ("Something new", "", Unknown),
     ],
 )
@@ -200,9 +201,7 @@ def test_every_transaction_status_has_one_meaning(status: str, reason: str, expe
 def test_a_reason_that_leads_with_a_result_code_is_told_by_it() -> None:
     result = read_status(_status_body("Failed", "1037 DS timeout"))
     assert isinstance(result, StatusResult)
-    assert result.outcome == Refused(
-        cause=Cause.UNREACHABLE, code="1037", message="1037 DS timeout"
-    )
+    assert result.outcome == Refused(cause=Cause.UNREACHABLE, code="1037", message="DS timeout")
 
 
 def test_a_completed_status_without_receipt_is_malformed() -> None:
