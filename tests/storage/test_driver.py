@@ -115,9 +115,7 @@ async def test_a_cancelled_query_stops_in_the_server_and_the_session_goes_on(
     assert await cursor.fetchone() == (backend,)
 
 
-async def test_a_socket_closed_under_whoever_waits_to_read_or_to_write_is_an_ordinary_error() -> (
-    None
-):
+async def test_a_socket_closed_under_whoever_waits_for_either_is_an_ordinary_error() -> None:
     """Waiting for either takes two tasks; what ends both is not to come as a group."""
     ours, theirs = socket.socketpair()
     with ours, theirs, trio.fail_after(5):
