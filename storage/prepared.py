@@ -5,6 +5,7 @@ rows themselves do (benchmarks/RESULTS.md, "Growth and start").
 """
 
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Final
 
 import psycopg
@@ -38,11 +39,16 @@ class Prepared:
     async def rows(self, pool: Pool, *params: bytes) -> list[Row]:
         """Every row, for parameters in the binary format. Raises what the pool raises."""
         async with pool.connection(reads=True) as connection:
-            loaders = connection.prepared.get(self._name)
-            if loaders is None:
+            result: pq.abc.PGresult | None = None
+            if self._name in connection.prepared:
+                # psycopg answers a rollback with DEALLOCATE ALL once it has prepared anything.
+                with suppress(psycopg.errors.InvalidSqlStatementName):
+                    result = await connection.wait(self._execute(connection, params))
+            if result is None:
                 await connection.wait(self._prepare(connection))
-                loaders = connection.prepared[self._name] = Transformer(connection)
-            result = await connection.wait(self._execute(connection, params))
+                connection.prepared[self._name] = Transformer(connection)
+                result = await connection.wait(self._execute(connection, params))
+            loaders = connection.prepared[self._name]
             loaders.set_pgresult(result)
             return loaders.load_rows(0, result.ntuples, tuple)
 

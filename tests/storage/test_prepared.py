@@ -110,3 +110,17 @@ async def test_recoveries_never_read_a_whole_table(lookups: Pool, pool: Pool) ->
     plan = "\n".join(row[0] for row in await lookups.fetch(explain))
     assert "Seq Scan" not in plan
     assert plan.count("Index Scan") == 2
+
+
+async def test_a_statement_that_the_session_has_lost_is_prepared_again(dsn: str) -> None:
+    """psycopg answers a rollback with DEALLOCATE ALL once it has prepared anything itself."""
+    one = Prepared("one", "SELECT $1::bigint[]")
+    async with Pool.opened(dsn, 1) as pool:
+        assert await one.rows(pool, int8s([1])) == [([1],)]
+        async with pool.connection() as connection:
+            await connection.execute("SELECT 1", prepare=True)
+        with pytest.raises(ZeroDivisionError):
+            async with pool.transaction():
+                raise ZeroDivisionError
+        await pool.fetch("SELECT 1")
+        assert await one.rows(pool, int8s([2])) == [([2],)]
