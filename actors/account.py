@@ -120,11 +120,12 @@ class AccountStore(Protocol):
     """Storage of accounts; implemented by storage.accounts."""
 
     async def load(self, keys: Sequence[AccountKey]) -> list[Account]:
-        """Those of `keys` that exist."""
+        """Those of `keys` that exist. Raises StoreUnavailable."""
         ...
 
     async def open(self, key: AccountKey, created_us: int, number: str | None) -> object:
-        """Create the account with zero counters unless it exists; the result is not used."""
+        """Create the account with zero counters unless it exists; the result is not used. Raises
+        StoreUnavailable."""
         ...
 
 
@@ -169,8 +170,8 @@ class Accounts:
     async def get(self, key: AccountKey) -> Account | None:
         """The account, recovered from storage if need be; None when it does not exist.
 
-        Hold on to it over an await only if you check `alive` afterwards. Raises what storage
-        raises when it is unavailable, RuntimeError once the directory has stopped.
+        Hold on to it over an await only if you check `alive` afterwards. Raises StoreUnavailable,
+        RuntimeError once the directory has stopped.
         """
         account = self.resident.get(key)
         if account is None:

@@ -9,6 +9,7 @@ from types import TracebackType
 
 from actors.account import Account, Accounts
 from actors.batch import Command
+from actors.identity_store import StoreUnavailable
 from actors.journal import Journal
 from domain.ledger import AccountKey, Intent, Recorded, Refusal, decide, may_overdraw
 
@@ -24,10 +25,13 @@ class Ledger:
         """Record `intent` durably, or say why not; nothing is half done.
 
         Returns after the commit. Cancelled after its decision, the intent is recorded all the
-        same: its outcome is found by its idempotency key or receipt. Raises what storage raises
-        while an account cannot be recovered, and what `intent.effects` raised.
+        same: its outcome is found by its idempotency key or receipt. Raises what `intent.effects`
+        raised, and for what the database cannot take.
         """
-        accepted = self.submit(intent) or await self._bring(intent)
+        try:
+            accepted = self.submit(intent) or await self._bring(intent)
+        except StoreUnavailable:  # nothing was decided yet
+            return Refusal.UNAVAILABLE
         if isinstance(accepted, Refusal):
             return accepted
         result = await accepted.wait()

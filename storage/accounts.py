@@ -10,6 +10,7 @@ from storage.driver import Row
 from storage.errors import UniqueViolation
 from storage.pool import Pool
 from storage.prepared import Prepared
+from storage.users import store_errors
 
 _COLUMNS: Final = """
 a.owner_id, a.asset, a.purpose, a.chain, a.provider, a.mode, a.id, a.number, a.is_active,
@@ -61,7 +62,8 @@ class PostgresAccounts:
 
     async def load(self, keys: Sequence[AccountKey]) -> list[Account]:
         owners, *names = zip(*keys, strict=True)
-        rows = await _LOAD.rows(self._lookups, int8s(owners), *map(labels, names))
+        with store_errors():
+            rows = await _LOAD.rows(self._lookups, int8s(owners), *map(labels, names))
         # Of the key the database only says which: the askers' key saves building an equal one.
         return [_account(keys[row[0] - 1], row[1:]) for row in rows]
 
@@ -81,7 +83,8 @@ class PostgresAccounts:
             "overdraft": may_overdraw(key),
         }
         try:
-            await self._pool.execute(_OPEN, values)
+            with store_errors():
+                await self._pool.execute(_OPEN, values)
         except UniqueViolation:
             # The database may meet the number of the other opener's row before its key, which
             # alone the statement lets pass.
