@@ -7,12 +7,13 @@ from actors.chain_rail import Block, ChainUnavailable, Incoming, Outcome, Tip
 from domain.chains.addresses import canonical
 from domain.chains.table import Chain
 from domain.chains.tokens import Token, TokenTable
-from providers.evm.client import EvmRpc, RpcError
+from providers.evm.client import Call, EvmRpc, RpcError
 from providers.evm.codec import DECIMALS, SYMBOL, TRANSFER_TOPIC, address_of_topic, text_result
 from providers.evm.wire import FullBlock, Header, Log, Receipt, number
 
 # Blocks with all their transactions are large where the chain's own coin is one of our tokens.
 _FULL_BLOCKS_AT_ONCE: Final = 10
+_BLOCKS_AT_ONCE: Final = 50
 
 
 class WrongChain(ChainUnavailable):
@@ -33,6 +34,8 @@ class EvmBlocks:
         self._contracts = {token.contract: token for token in ours if token.contract}
         self._native = next((token for token in ours if token.is_native), None)
         self._checked = False
+        self._most = _BLOCKS_AT_ONCE if self._native is None else _FULL_BLOCKS_AT_ONCE
+        self._span = self._most
 
     async def verify(self) -> None:
         """Ask chain and contracts who they are. Raises WrongChain or ChainUnavailable."""
@@ -66,21 +69,30 @@ class EvmBlocks:
         return Outcome(number(receipt.status) == 1, number(receipt.gas_used), receipt.fee_raw)
 
     async def blocks(self, first: int, last: int) -> Sequence[Block]:
+        """As many as the node gives logs for at once: it refuses a range with too many in it."""
+        last = min(last, first + self._span - 1)
+        while True:
+            answers = await self._rpc.batch(self._calls(first, last))
+            refused = [answer for answer in answers if isinstance(answer, RpcError)]
+            if not refused:
+                break
+            if last == first or refused != answers[-1:]:
+                raise ChainUnavailable(str(refused[0]))
+            self._span = max((last - first + 1) // 2, 1)
+            last = first + self._span - 1
+        self._span = min(self._span * 2, self._most)
+        logs = answers.pop() if self._contracts else []
+        return self._read(answers, logs)
+
+    def _calls(self, first: int, last: int) -> list[Call]:
         full = self._native is not None
-        if full:
-            last = min(last, first + _FULL_BLOCKS_AT_ONCE - 1)
         kind: Any = FullBlock if full else Header
         calls: list[tuple[str, list[Any], Any]] = [
             ("eth_getBlockByNumber", [hex(n), full], kind | None) for n in range(first, last + 1)
         ]
         if self._contracts:
             calls.append(("eth_getLogs", [self._filter(first, last)], list[Log]))
-        answers = await self._rpc.batch(calls)
-        for answer in answers:
-            if isinstance(answer, RpcError):
-                raise ChainUnavailable(str(answer))
-        logs = answers.pop() if self._contracts else []
-        return self._read(answers, logs)
+        return calls
 
     async def _check_chain(self) -> None:
         chain_id = number(await self._one("eth_chainId", [], str))
@@ -129,7 +141,8 @@ class EvmBlocks:
             if to is not None:
                 symbol = self._native.symbol
                 sender = canonical(self._chain.key, tx.sender.lower()) or ""
-                found.append(Incoming(tx.hash, symbol, 0, to, value, proven=False, sender=sender))
+                tx_hash = tx.hash.lower()
+                found.append(Incoming(tx_hash, symbol, 0, to, value, proven=False, sender=sender))
         return found
 
     def _token_transfers(self, logs: list[Log]) -> list[Incoming]:
@@ -137,14 +150,15 @@ class EvmBlocks:
         ordinals: dict[tuple[str, str], int] = {}
         for log in sorted(logs, key=lambda log: number(log.log_index)):
             token = self._token(log.address)
-            if token is None or len(log.topics) != 3 or log.topics[0] != TRANSFER_TOPIC:
+            topics = [topic.lower() for topic in log.topics]
+            if token is None or len(topics) != 3 or topics[0] != TRANSFER_TOPIC:
                 continue
-            place = (log.transaction_hash, token.symbol)
+            place = (log.transaction_hash.lower(), token.symbol)
             ordinal = ordinals[place] = ordinals.get(place, -1) + 1
-            to, amount = address_of_topic(log.topics[2]), number(log.data[:66])
+            to, amount = address_of_topic(topics[2]), number(log.data[:66])
             if to is not None and amount:
-                sender = address_of_topic(log.topics[1]) or ""
-                tx_hash = log.transaction_hash
+                sender = address_of_topic(topics[1]) or ""
+                tx_hash = log.transaction_hash.lower()
                 found.append(Incoming(tx_hash, token.symbol, ordinal, to, amount, sender=sender))
         return found
 

@@ -28,14 +28,14 @@ from domain.chains.tokens import Token, TokenTable
 from domain.chains.transfers import SignedTransaction, Withdrawal, WithdrawalKind
 from providers.evm.client import Call, EvmRpc, RpcError
 from providers.evm.codec import Terms, balance_call, signed, transfer_call
-from providers.evm.wire import FeeHistory, Receipt, number
+from providers.evm.fees import FEES, priced
+from providers.evm.wire import Receipt, number
 from providers.hdwallet.wallet import HotKey, Keys
 
 _TRANSFER_GAS: Final = 90_000  # what fee() assumes of a token; payments estimate their own
 _PLAIN_GAS: Final = 21_000
 # What a sweep leaves of the own coin, in fees: one to pay, one for what a rollup charges beside it.
 _SWEEP_RESERVE: Final = 2
-_LEAST_TIP: Final = 1_000_000  # wei: some chains report none and still want a little
 # Nodes replace a transaction for ten per cent more; an eighth is clear of their rounding.
 _RAISE: Final = (9, 8)
 _MOST_VERSIONS: Final = 12
@@ -69,8 +69,8 @@ class EvmPayer:
         token = self._token(withdrawal.token)
         to, value, data = _message(token, withdrawal)
         answers = await self._rpc.batch(self._questions(key.address, token, to, value, data))
-        count, fees, coins, held, gas = answers
-        for answer in answers[:-1]:
+        count, coins, held, gas, *fees = answers
+        for answer in (count, coins, held):
             if isinstance(answer, RpcError):
                 raise ChainUnavailable(str(answer))
         balance = number(coins if token.is_native else held[:66])
@@ -79,9 +79,9 @@ class EvmPayer:
         if isinstance(gas, RpcError):
             if _is_revert(gas):
                 return Refused(f"the chain would refuse it: {gas.message}")
-            raise ChainUnavailable(str(gas))
+            return NotNow(str(gas))  # of this payment: others need not wait for it
         under_way = sum(f.withdrawal.amount_raw for f in flights if _pays(f, withdrawal))
-        max_fee, tip = _fees(fees)
+        max_fee, tip = priced(fees)
         limit = number(gas) * 6 // 5
         is_sweep = withdrawal.kind is WithdrawalKind.SWEEP
         if is_sweep and token.is_native:
@@ -134,7 +134,7 @@ class EvmPayer:
         if newest.version + 1 >= _MOST_VERSIONS or key is None:
             return None
         terms = _decode_terms(newest.terms)
-        max_fee, tip = _fees(await self._ask(*_FEES))
+        max_fee, tip = await self._priced()
         more, than = _RAISE
         raised = msgspec.structs.replace(
             terms,
@@ -152,7 +152,7 @@ class EvmPayer:
         return self._sign(newest.withdrawal_id, newest.version + 1, raised, at_us, key)
 
     async def fee(self, token: str) -> int:
-        max_fee, _ = _fees(await self._ask(*_FEES))
+        max_fee, _ = await self._priced()
         native = self._tokens[self._chain.key, token].is_native
         return max_fee * (_PLAIN_GAS if native else _TRANSFER_GAS)
 
@@ -176,7 +176,7 @@ class EvmPayer:
         return {**found, "": coins}
 
     async def sweep_cost(self, source: str, token: str, amount_raw: int) -> int:
-        max_fee, _ = _fees(await self._ask(*_FEES))
+        max_fee, _ = await self._priced()
         contract = self._token(token)
         if contract.is_native:
             return _SWEEP_RESERVE * _PLAIN_GAS * max_fee
@@ -197,10 +197,10 @@ class EvmPayer:
         call = {"from": sender, "to": to, "value": hex(value), "data": "0x" + data}
         return [
             ("eth_getTransactionCount", [sender, "pending"], str),
-            _FEES,
             ("eth_getBalance", [sender, "latest"], str),
             ("eth_call", [held, "latest"], str),
             ("eth_estimateGas", [call], str),
+            *FEES,
         ]
 
     def _sign(
@@ -223,11 +223,11 @@ class EvmPayer:
         kind: Any = Receipt | None
         calls = [("eth_getTransactionReceipt", [tx_hash], kind) for tx_hash in hashes]
         found: dict[str, Included] = {}
-        for answer in await self._rpc.batch(calls):
+        for tx_hash, answer in zip(hashes, await self._rpc.batch(calls), strict=True):
             if isinstance(answer, RpcError):
                 raise ChainUnavailable(str(answer))
-            if answer is not None:
-                found[answer.transaction_hash] = _seen(answer, head)
+            if answer is not None and answer.block_number is not None:
+                found[tx_hash] = _seen(tx_hash, answer, number(answer.block_number), head)
         return [
             next((found[v.tx_hash] for v in reversed(f.versions) if v.tx_hash in found), None)
             for f in flights
@@ -244,14 +244,14 @@ class EvmPayer:
         known = await self._ask("eth_getTransactionByHash", [newest], kind)
         return Missing() if bytes(known) == b"null" else Waiting()
 
+    async def _priced(self) -> tuple[int, int]:
+        return priced(await self._rpc.batch(FEES))
+
     async def _ask(self, method: str, params: list[Any], kind: Any) -> Any:
         try:
             return await self._rpc.call(method, params, kind)
         except RpcError as error:
             raise ChainUnavailable(str(error)) from error
-
-
-_FEES: Final[Call] = ("eth_feeHistory", ["0x5", "latest", [50]], FeeHistory)
 
 
 def _message(token: Token, withdrawal: Withdrawal) -> tuple[str, int, str]:
@@ -267,23 +267,13 @@ def _pays(flight: Flight, withdrawal: Withdrawal) -> bool:
     return bool(flight.versions) and same
 
 
-def _fees(history: FeeHistory) -> tuple[int, int]:
-    """Maximum fee and tip per gas: the next base fee may double before the payment fails to
-    keep up, and what is not needed is not charged."""
-    base = number(history.base_fee_per_gas[-1])
-    tips = sorted(number(reward[0]) for reward in history.reward or [] if reward)
-    tip = max(tips[len(tips) // 2] if tips else 0, _LEAST_TIP)
-    return 2 * base + tip, tip
-
-
 def _is_revert(error: RpcError) -> bool:
     return error.code == _REVERT_CODE or "revert" in error.message.lower()
 
 
-def _seen(receipt: Receipt, head: int) -> Included:
-    block = number(receipt.block_number)
+def _seen(tx_hash: str, receipt: Receipt, block: int, head: int) -> Included:
     return Included(
-        tx_hash=receipt.transaction_hash,
+        tx_hash=tx_hash,
         block=block,
         confirmations=max(head - block + 1, 0),
         succeeded=number(receipt.status) == 1,

@@ -78,10 +78,10 @@ class Log(_Camel, frozen=True, gc=False):
 
 
 class Receipt(_Camel, frozen=True, gc=False):
-    """`l1_fee` is what rollups of the OP kind charge on top."""
+    """`l1_fee` is what rollups of the OP kind charge on top. Some nodes have receipts of what is in
+    no block yet: then `block_number` is null."""
 
-    transaction_hash: str
-    block_number: str
+    block_number: str | None
     gas_used: str
     status: str = "0x1"
     effective_gas_price: str = "0x0"

@@ -14,6 +14,21 @@ LIVE_URL: Final = "https://api.trongrid.io"
 TIMEOUT: Final = httpx.Timeout(connect=5.0, pool=5.0, write=5.0, read=10.0)
 
 
+class _Failure(msgspec.Struct):
+    """What a node says, with 200, when it could not look: nothing like "unknown"."""
+
+    error: str = msgspec.field(name="Error", default="")
+
+
+_failure: Final = msgspec.json.Decoder(_Failure).decode
+
+
+def _check(content: bytes) -> None:
+    """Raises ChainUnavailable for a node's own failure, which decodes like an unknown thing."""
+    if content.lstrip()[:1] == b"{" and (error := _failure(content).error):
+        raise ChainUnavailable(error[:200])
+
+
 @dataclass(frozen=True, slots=True)
 class Settings:
     base_url: str = LIVE_URL
@@ -47,6 +62,7 @@ class TronGridApi:
         if response.status_code != 200:
             raise ChainUnavailable(f"http {response.status_code}")
         try:
+            _check(response.content)
             return msgspec.json.decode(response.content, type=kind)
         except (msgspec.MsgspecError, UnicodeDecodeError) as error:
             raise ChainUnavailable("unreadable answer") from error

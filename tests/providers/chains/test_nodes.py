@@ -41,7 +41,7 @@ class Node:
         return EvmRpc(self.http, f"{self.base}/evm/{chain}")
 
     async def send(self, terms: Terms, chain_id: int = 42161) -> str:
-        raw, _ = signed(terms, chain_id, WALLET.keys(Family.EVM).secret)
+        raw, _ = signed(terms, chain_id, WALLET.hot(Family.EVM).secret)
         return await self.rpc().call("eth_sendRawTransaction", ["0x" + raw.hex()], str)
 
 
@@ -149,7 +149,7 @@ async def test_bitcoin_refuses_as_core_does(node: Node) -> None:
 
 
 async def test_a_broadcast_that_is_refused_or_lost_is_in_doubt(node: Node) -> None:
-    payer = EvmPayer(node.rpc(), EVM_CHAINS["arbitrum"], node.sims.tokens, WALLET.hot(Family.EVM))
+    payer = EvmPayer(node.rpc(), EVM_CHAINS["arbitrum"], node.sims.tokens, WALLET.keys(Family.EVM))
     raw, tx_hash = signed(terms(), 42161, WALLET.hot(Family.EVM).secret)
     made = SignedTransaction(
         withdrawal_id="W", version=0, tx_hash=tx_hash, raw=raw, slots=(), terms=b"", signed_us=1
