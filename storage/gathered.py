@@ -10,6 +10,7 @@ from typing import Any, Final, Generic, TypeVar
 
 import trio
 
+from actors.runtime.gathering import gathered
 from storage.arrays import register
 from storage.driver import TrioConnection
 from storage.errors import Unavailable
@@ -22,15 +23,22 @@ LIMIT: Final = 256  # items in one statement
 
 
 class _Slot(Generic[I, R]):
-    """One item, and what became of it."""
+    """One item, and what became of it. `turn`: it is done, or is to make the next statement."""
 
-    __slots__ = ("done", "error", "item", "result")
+    __slots__ = ("done", "error", "item", "result", "turn")
 
     def __init__(self, item: I) -> None:
         self.item = item
+        self.turn = trio.Event()
         self.done = False
         self.result: Any = None
-        self.error: BaseException | None = None
+        self.error: Exception | None = None
+
+    def finish(self, result: R | None, error: Exception | None = None) -> None:
+        """Tell whoever waits."""
+        self.result, self.error = result, error
+        self.done = True
+        self.turn.set()
 
     def outcome(self) -> R:
         if self.error is not None:
@@ -61,24 +69,47 @@ class Gathered(Generic[I, R]):
         self._run = run
         self._key = key
         self._waiting: list[_Slot[I, R]] = []
-        self._lock = trio.Lock()
+        self._busy = False  # somebody makes a statement, or is about to
 
     async def __call__(self, item: I) -> R:
         """The item's result. Raises what the pool raises."""
         slot: _Slot[I, R] = _Slot(item)
         self._waiting.append(slot)
+        if self._busy:
+            await self._turn_of(slot)
+        if not slot.done:
+            await self._lead(slot)
+        return slot.outcome()
+
+    async def _turn_of(self, slot: _Slot[I, R]) -> None:
+        """Return when the slot is done, or is the one to make the next statement."""
         try:
-            while not slot.done:
-                async with self._lock:
-                    if not slot.done:
-                        # Taken items are others' too; the pool and its sessions have deadlines.
-                        with trio.CancelScope(shield=True):
-                            await self._carry_out(self._taken())
+            await slot.turn.wait()
         except trio.Cancelled:
             if slot in self._waiting:
                 self._waiting.remove(slot)
+                if slot.turn.is_set():
+                    self._hand_over()
             raise
-        return slot.outcome()
+
+    async def _lead(self, slot: _Slot[I, R]) -> None:
+        """Make statements until the slot is done."""
+        self._busy = True
+        try:
+            # Taken items are others' too; the pool and its sessions have deadlines.
+            with trio.CancelScope(shield=True):
+                while not slot.done:
+                    await gathered(self._waiting, LIMIT)
+                    await self._carry_out(self._taken())
+        finally:
+            self._hand_over()
+
+    def _hand_over(self) -> None:
+        """Whoever waits longest makes the next statement."""
+        if self._waiting:
+            self._waiting[0].turn.set()
+        else:
+            self._busy = False
 
     def _taken(self) -> list[_Slot[I, R]]:
         """What the next statement does, the longest waiting first."""
@@ -104,9 +135,7 @@ class Gathered(Generic[I, R]):
                     await self._carry_out([slot])
                 return
             for slot in slots:
-                slot.error = error
-                slot.done = True
+                slot.finish(None, error)
             return
         for slot, result in zip(slots, results, strict=True):
-            slot.result = result
-            slot.done = True
+            slot.finish(result)

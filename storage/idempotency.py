@@ -1,11 +1,20 @@
 """Saved outcomes by idempotency key. Keys of recorded intents are written by the journal."""
 
-from typing import Final
+from typing import Final, TypeAlias
 
 from domain.ledger import Ticket
+from storage.arrays import Texts
+from storage.driver import TrioConnection
+from storage.gathered import Gathered
 from storage.pool import Pool
 
-_FIND: Final = "SELECT fingerprint, outcome FROM idempotency WHERE scope = %s AND key = %s"
+_Saved: TypeAlias = tuple[bytes, bytes] | None
+
+_FIND: Final = """
+SELECT i.fingerprint, i.outcome
+FROM unnest(%s, %s) WITH ORDINALITY AS wanted (scope, key, place)
+LEFT JOIN idempotency i USING (scope, key) ORDER BY place
+"""
 _REMEMBER: Final = """
 INSERT INTO idempotency (scope, key, fingerprint, outcome, recorded_us)
 VALUES (%s, %s, %s, %s, %s) ON CONFLICT DO NOTHING
@@ -21,14 +30,13 @@ class PostgresIdempotency:
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
+        # Every keyed request asks, and nearly always the answer is that the key is new.
+        self._find: Gathered[tuple[str, str], _Saved] = Gathered(pool, _find)
 
-    async def find(self, scope: str, key: str) -> tuple[bytes, bytes] | None:
-        row = await self._pool.fetch_one(_FIND, [scope, key])
-        return (row[0], row[1]) if row is not None else None
+    async def find(self, scope: str, key: str) -> _Saved:
+        return await self._find((scope, key))
 
-    async def remember(
-        self, ticket: Ticket, outcome: bytes, at_us: int
-    ) -> tuple[bytes, bytes] | None:
+    async def remember(self, ticket: Ticket, outcome: bytes, at_us: int) -> _Saved:
         values = [ticket.scope, ticket.key, ticket.fingerprint, outcome, at_us]
         if await self._pool.execute(_REMEMBER, values):
             return None
@@ -37,3 +45,12 @@ class PostgresIdempotency:
     async def purge(self, before_us: int) -> int:
         """Forget up to 10,000 keys older than `before_us`; how many went."""
         return await self._pool.execute(_PURGE, [before_us])
+
+
+async def _find(connection: TrioConnection, wanted: list[tuple[str, str]]) -> list[_Saved]:
+    scopes, keys = zip(*wanted, strict=True)
+    cursor = await connection.execute(_FIND, [Texts(scopes), Texts(keys)])
+    rows = await cursor.fetchall()
+    return [
+        None if fingerprint is None else (fingerprint, outcome) for fingerprint, outcome in rows
+    ]

@@ -125,3 +125,35 @@ async def test_a_statement_takes_so_many_and_no_more(pool: Pool, count: int) -> 
     await _all(Gathered(pool, run, key=lambda item: item), range(count))
     assert sum(map(len, run.batches)) == count
     assert max(map(len, run.batches)) <= LIMIT
+
+
+async def test_who_is_to_write_next_and_goes_away_leaves_it_to_another(pool: Pool) -> None:
+    """In whatever order the scheduler lets them hear of both."""
+    await pool.execute(_TABLE)
+    for _ in range(20):
+        run = Numbers()
+        run.gate = trio.Event()
+        gathered = Gathered(pool, run)
+        leaving = trio.CancelScope()
+
+        async def leave(gathered: "Gathered[int, int]", scope: trio.CancelScope) -> None:
+            with scope:
+                await gathered(2)
+
+        with trio.fail_after(20):
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(gathered, 1)
+                await _until_begun(run)
+                nursery.start_soon(leave, gathered, leaving)
+                await trio.testing.wait_all_tasks_blocked()
+                nursery.start_soon(gathered, 3)
+                await trio.testing.wait_all_tasks_blocked()
+                run.gate.set()
+                leaving.cancel()
+            assert await gathered(4) == 8
+        assert [item for batch in run.batches for item in batch if item != 2] == [1, 3, 4]
+
+
+async def _until_begun(run: Numbers) -> None:
+    while not run.batches:
+        await trio.sleep(0.001)
