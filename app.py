@@ -156,7 +156,7 @@ def sweeps(operator: str, **flags: Any) -> None:
     "--candles",
     required=True,
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="CSV with the columns timestamp, open, high, low, close.",
+    help="CSV with the columns timestamp, open, high, low, close; or these five without names.",
 )
 @click.option("--risk", default="balanced", type=click.Choice([mode.value for mode in RiskMode]))
 @click.option("--symbol", default="BTC/ZAR", show_default=True)

@@ -7,7 +7,8 @@ import click
 
 from assembly.options import OptionError
 from domain.money import ASSETS, UNITS_PER_WHOLE, AmountError, plain, units_from
-from domain.trading.backtest import NotCandles, Report, backtest, read_candles
+from domain.trading.backtest import Report, backtest
+from domain.trading.candle_file import NotCandles, read_candles
 from domain.trading.fills import Rules
 from domain.trading.market import WHOLE
 from domain.trading.plot import equity_svg

@@ -7,7 +7,8 @@ from click.testing import CliRunner
 
 from app import main
 from domain.money import units_of
-from domain.trading.backtest import NotCandles, backtest, read_candles
+from domain.trading.backtest import Report, backtest
+from domain.trading.candle_file import NotCandles, read_candles
 from domain.trading.fills import Rules
 from domain.trading.metrics import Share, drawdown_ppm, risk_level, totals
 from domain.trading.plot import equity_svg
@@ -62,7 +63,7 @@ def test_the_command_prints_metrics_and_writes_the_curve(tmp_path):
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [
-        ("time,open\n1,2\n", "no column"),
+        ("time,open\n1,2\n", "no column high, low, close"),
         (HEAD + "1,2,3,1,x,0\n", "line 2"),
         (HEAD + "1,2,3,1,NaN,0\n", "line 2"),
         (HEAD + "1,2,3,1,1e400,0\n", "line 2"),
@@ -98,6 +99,27 @@ def test_timestamps_are_seconds_milliseconds_microseconds_or_iso():
         list(read_candles((HEAD + "²,1,1,1,1,0\n").splitlines()))
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "\ufeffTime,Open,High,Low,Close,Volume\n60,1,2,1,2,5\n\n120,2,3,2,3,5\n",
+        "Volume;Close;Low;High;Open;Open_Time\r\n5;2;1;2;1;60\r\n5;3;2;3;2;120\r\n",
+        "60,1,2,1,2\n120,2,3,2,3\n",
+        "date\to\th\tl\tc\n1970-01-01 00:01:00\t1\t2\t1\t2\n120.0\t2\t3\t2\t3\n",
+    ],
+)
+def test_files_as_others_write_them_are_understood(text):
+    candles = list(read_candles(text.splitlines(keepends=True)))
+    assert [candle.open_us for candle in candles] == [60_000_000, 120_000_000]
+    assert [candle.close for candle in candles] == [2 * 10**8, 3 * 10**8]
+    assert [candle.low for candle in candles] == [10**8, 2 * 10**8]
+
+
+def test_a_field_without_end_is_refused_by_line():
+    with pytest.raises(NotCandles, match="line 2"):
+        list(read_candles([HEAD, "1" * 200_000 + ",1,1,1,1\n"]))
+
+
 def test_totals_follow_their_formulas():
     """AMKT-C24."""
     assert totals([]) == Metrics()
@@ -115,6 +137,20 @@ def test_totals_follow_their_formulas():
     levels = [risk_level(bp) for bp in (999, 1_000, 3_999, 4_000)]
     assert levels == [RiskLevel.LOW, RiskLevel.MODERATE, RiskLevel.MODERATE, RiskLevel.HIGH]
     assert drawdown_ppm([100, 120, 90, 130, 117]) == 250_000
+
+
+def test_what_is_lost_with_the_first_candle_is_a_drawdown():
+    """A loss in all is never more than the deepest fall."""
+    report = Report(
+        initial_capital=1000,
+        curve=((1, 900), (2, 810)),
+        fills=(),
+        closed_trades=0,
+        winning_trades=0,
+        fees=0,
+    )
+    assert report.profit == -190
+    assert report.drawdown_ppm == 190_000
 
 
 def test_a_title_cannot_break_the_picture():
