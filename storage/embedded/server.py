@@ -13,6 +13,7 @@ from storage.embedded import processes
 from storage.embedded.child import Child
 from storage.embedded.cluster import Cluster, path_for
 from storage.embedded.errors import EmbeddedError
+from storage.embedded.memory import shared_buffers, total_bytes
 from storage.errors import translated
 
 log = structlog.get_logger(__name__)
@@ -26,7 +27,7 @@ SETTINGS: Final = {
     "fsync": "on",
     "full_page_writes": "on",
     "synchronous_commit": "on",
-    "shared_buffers": "128MB",
+    "shared_buffers": shared_buffers(total_bytes()),
     "max_wal_size": "2GB",
     "checkpoint_timeout": "15min",
     "jit": "off",

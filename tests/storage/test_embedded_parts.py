@@ -15,6 +15,7 @@ import trio
 from storage.embedded import EmbeddedError, binaries, processes
 from storage.embedded.account import Account
 from storage.embedded.child import Child
+from storage.embedded.memory import shared_buffers
 from tests.conftest import ROOT
 
 NOBODY = pwd.getpwnam("nobody")
@@ -149,6 +150,7 @@ _OWNER = """
 import sys, time
 from storage.embedded.account import Account
 from storage.embedded.child import Child
+from storage.embedded.memory import shared_buffers
 with open("/dev/null", "ab") as log:
     child = Child(["/bin/sleep", "60"], Account.current(), log, kernel_watches=sys.argv[1] == "1")
 print(child.pid, flush=True)
@@ -190,3 +192,19 @@ async def test_a_process_is_recognised_by_what_it_is_not_by_its_number(tmp_path:
     child.send(signal.SIGTERM)
     assert await child.wait() == -signal.SIGTERM
     assert not processes.is_alive(child.pid)
+
+
+@pytest.mark.parametrize(
+    ("memory_bytes", "setting"),
+    [
+        (None, "128MB"),
+        (512 * 2**20, "128MB"),
+        (2 * 2**30, "256MB"),
+        (4 * 2**30, "512MB"),
+        (256 * 2**30, "512MB"),
+    ],
+)
+def test_pages_are_kept_in_an_eighth_of_the_memory_within_bounds(
+    memory_bytes: int | None, setting: str
+) -> None:
+    assert shared_buffers(memory_bytes) == setting
