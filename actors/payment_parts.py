@@ -120,6 +120,8 @@ def label(payment: Payment) -> str:
             return f"Cash withdrawal via agent {payment.agent}"
         case Kind.BANK_DEPOSIT:
             return f"Bank deposit {payment.ref}"
+        case Kind.BANK_WITHDRAWAL:
+            return f"Bank withdrawal to {mask_middle(payment.address)}"
         case Kind.CRYPTO_DEPOSIT:
             return f"{payment.asset} deposit"
         case Kind.CRYPTO_WITHDRAWAL | Kind.TOKEN_SEND:

@@ -39,7 +39,8 @@ from actors.runtime.registry import Registry
 from domain.chains.transfers import Deposit, Withdrawal
 from domain.events import Event
 from domain.ledger import Effects, Intent, Recorded, Refusal, Ticket
-from domain.payments import Payment
+from domain.money import plain
+from domain.payments import Kind, Payment
 
 log = structlog.get_logger(__name__)
 
@@ -297,12 +298,16 @@ class Payments:
 
 
 def _review(payment: Payment) -> Review:
+    reasons = (payment.reason,) if payment.reason else ()
+    if payment.kind is Kind.BANK_WITHDRAWAL:
+        paid = f"{plain(payment.local_amount, 2)} {payment.local_asset}"
+        reasons = (f"{payment.partner}: transfer {paid} to {payment.address}",)
     return Review(
         reference=payment.ref,
         kind=KIND,
         user_id=payment.user_id,
         amount=payment.amount,
         asset=payment.asset,
-        reasons=(payment.reason,) if payment.reason else (),
+        reasons=reasons,
         since_us=payment.created_us,
     )

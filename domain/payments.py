@@ -22,6 +22,7 @@ class Kind(StrEnum):
     CRYPTO_DEPOSIT = "crypto_deposit"  # to an address of ours
     PARTNER_WITHDRAWAL = "partner_withdrawal"  # payout to a phone
     AGENT_WITHDRAWAL = "agent_withdrawal"  # cash from an agent
+    BANK_WITHDRAWAL = "bank_withdrawal"  # to a bank account; a person sends it from ours
     CRYPTO_WITHDRAWAL = "crypto_withdrawal"  # to an address outside
     PUSH = "push"  # of the M-Pesa surface: credited in shillings, told to a hash
     PAYOUT = "payout"  # of the M-Pesa surface: shillings to a phone, told to a hash
@@ -46,6 +47,7 @@ CHAIN_PAYOUTS: Final = frozenset({Kind.CRYPTO_WITHDRAWAL, Kind.TOKEN_SEND})
 MPESA_PAYOUTS: Final = SENT_ONCE | {Kind.PARTNER_WITHDRAWAL, Kind.PAYOUT, Kind.TOKEN_SALE}
 PAYOUTS: Final = MPESA_PAYOUTS | CHAIN_PAYOUTS
 HANDOVERS: Final = frozenset({Kind.AGENT_DEPOSIT, Kind.AGENT_WITHDRAWAL})
+BANKED: Final = frozenset({Kind.BANK_DEPOSIT, Kind.BANK_WITHDRAWAL})  # moved cents and all
 DEPOSITS: Final = TOKEN_COLLECTIONS | {
     Kind.PARTNER_DEPOSIT,
     Kind.AGENT_DEPOSIT,
@@ -190,6 +192,11 @@ _BANK: Final = {
     (State.WAITING, Move.CANCEL): State.CANCELLED,
     (State.WAITING, Move.EXPIRE): State.EXPIRED,
 }
+# Money for a bank waits for the person who transfers it, however long that takes.
+_BANK_PAYOUT: Final = {
+    (State.WAITING, Move.APPROVE): State.COMPLETED,
+    (State.WAITING, Move.REJECT): State.FAILED,
+}
 _CASH_PAYOUT: Final = {
     (State.WAITING, Move.PAID): State.COMPLETED,
     (State.WAITING, Move.EXPIRE): State.EXPIRED,
@@ -201,6 +208,7 @@ _TABLES: Final = {
     Kind.CRYPTO_DEPOSIT: _WAITING,
     Kind.PARTNER_WITHDRAWAL: _PAYOUT,
     Kind.AGENT_WITHDRAWAL: _CASH_PAYOUT,
+    Kind.BANK_WITHDRAWAL: _BANK_PAYOUT,
     Kind.CRYPTO_WITHDRAWAL: _CHAIN_PAYOUT,
     Kind.PUSH: _PUSH,
     Kind.PAYOUT: _PAYOUT,
@@ -235,8 +243,9 @@ class Payment(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     callback named while the provider is asked to confirm it. `code` and `reason` are the
     provider's last word; `merchant` is its second id of a push.
 
-    Of chains: `address` is where it comes in or goes to, `chain` the chain in the surface's words,
-    `conversation` the newest transaction's hash; the fees of a payout are inside its `amount`.
+    `address` is where it comes in or goes to, on a chain or at a bank. Of chains: `chain` is its
+    name in the surface's words, `conversation` the newest transaction's hash; the fees of a payout
+    are inside its `amount`.
 
     Of tokens: the hold of a purchase is on the platform's wallet, `held_on`. `partner` says what
     a bill is paid to (paybill or till), `bill` its number, `bill_account` the account there. Of a

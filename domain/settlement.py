@@ -10,7 +10,7 @@ from domain.chain_settlement import paid_on_chain, sent_on_chain
 from domain.ledger import SUSPENSE, AccountKey, Posting, SystemPurpose, system
 from domain.money import UNITS_PER_WHOLE
 from domain.nexuspay import token_settlement
-from domain.payments import CHAIN_PAYOUTS, COLLECTIONS, TOKENS, Kind, Payment
+from domain.payments import BANKED, CHAIN_PAYOUTS, COLLECTIONS, TOKENS, Kind, Payment
 
 WHOLE: Final = UNITS_PER_WHOLE
 
@@ -93,13 +93,13 @@ def expected_cash(payment: Payment) -> int:
         return whole_up(payment.local_amount)
     if payment.kind in CHAIN_PAYOUTS:
         return sent_on_chain(payment)
-    if payment.kind is Kind.BANK_DEPOSIT:
+    if payment.kind in BANKED:
         return payment.local_amount
     return whole_down(payment.local_amount)
 
 
 def paid_out(payment: Payment, label: str) -> tuple[Posting, ...]:
-    """A payout reached the phone: wallet, position, float, fee; or an address."""
+    """A payout reached the phone: wallet, position, float, fee; or an address, or a bank."""
     if payment.kind in CHAIN_PAYOUTS:
         return paid_on_chain(payment, label)
     if payment.kind in TOKENS:
@@ -109,10 +109,12 @@ def paid_out(payment: Payment, label: str) -> tuple[Posting, ...]:
         destination = system(local, SystemPurpose.MPESA_FLOAT)
         return (Posting(payment.account, destination, payment.amount, label),)
     position = system(local, SystemPurpose.FX_POSITION)
-    sent = whole_down(payment.local_amount)
+    at_bank = payment.kind is Kind.BANK_WITHDRAWAL
+    floated = SystemPurpose.BANK_FLOAT if at_bank else SystemPurpose.MPESA_FLOAT
+    sent = expected_cash(payment)
     postings = [
         Posting(payment.account, system(usd, SystemPurpose.FX_POSITION), payment.amount, label),
-        Posting(position, system(local, SystemPurpose.MPESA_FLOAT), sent, "Float"),
+        Posting(position, system(local, floated), sent, "Float"),
     ]
     if rest := payment.local_amount - sent:
         postings.append(Posting(position, system(local, SystemPurpose.ROUNDING), rest, "Rounding"))

@@ -72,7 +72,8 @@ _UNASKED: Final = "SELECT id FROM payments WHERE state = 'sending' ORDER BY id"
 _UNDECIDED: Final = """
 SELECT details FROM payments WHERE state = 'under_review'
 UNION ALL
-SELECT details FROM payments WHERE state = 'waiting' AND kind = 'bank_deposit'
+SELECT details FROM payments
+WHERE state = 'waiting' AND kind IN ('bank_deposit', 'bank_withdrawal')
 UNION ALL
 SELECT details FROM payments
 WHERE state IN ('pending', 'unknown') AND kind = ANY(%s) AND created_us < %s

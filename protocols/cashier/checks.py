@@ -16,6 +16,8 @@ CURRENCIES: Final[dict[str, Asset]] = {
     code: ASSETS[code] for code in ("USD", "BTC", "USDT", "USDC", "TRX")
 }
 _MPESA_PHONE: Final = re.compile(r"254[17][0-9]{8}")
+# IBANs have up to 34 characters; account numbers are shorter, some with dashes or slashes.
+_BANK_ACCOUNT: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9/.-]{4,33}")
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
 _DEFAULT_PERIOD_US: Final = 30 * 86_400 * US
@@ -61,6 +63,12 @@ def mpesa_phone(text: str) -> str | None:
     if number.startswith("0"):
         number = "254" + number[1:]
     return number if _MPESA_PHONE.fullmatch(number) else None
+
+
+def bank_account(text: str) -> str | None:
+    """An account number or IBAN as its holder writes it, without the spaces; None otherwise."""
+    number = text.replace(" ", "")
+    return number if _BANK_ACCOUNT.fullmatch(number) else None
 
 
 def is_cashier_account(key: AccountKey) -> bool:

@@ -32,10 +32,10 @@ def drafted(
     units: int,
     *,
     state: State = State.WAITING,
-    wait_us: int = DAY_US,
+    wait_us: int | None = DAY_US,
     **members: Any,
 ) -> Payment:
-    """A payment of `units` into or out of `account`, whose patience ends after `wait_us`.
+    """A payment of `units` into or out of `account`, whose patience ends after `wait_us`, if ever.
 
     `members` say the rest; without them outside changes hands what changes hands here.
     """
@@ -51,7 +51,7 @@ def drafted(
         asset=account.asset,
         amount=units,
         created_us=now_us,
-        due_us=now_us + wait_us,
+        due_us=0 if wait_us is None else now_us + wait_us,
         **(usual | members),
     )
 

@@ -10,7 +10,12 @@ DEPOSITS: Final = (
     Kind.AGENT_DEPOSIT,
     Kind.CRYPTO_DEPOSIT,
 )
-WITHDRAWALS: Final = (Kind.PARTNER_WITHDRAWAL, Kind.AGENT_WITHDRAWAL, Kind.CRYPTO_WITHDRAWAL)
+WITHDRAWALS: Final = (
+    Kind.PARTNER_WITHDRAWAL,
+    Kind.BANK_WITHDRAWAL,
+    Kind.AGENT_WITHDRAWAL,
+    Kind.CRYPTO_WITHDRAWAL,
+)
 
 _WHILE_OPEN: Final = {
     Kind.PARTNER_DEPOSIT: "pending_stk_push",
@@ -18,6 +23,7 @@ _WHILE_OPEN: Final = {
     Kind.AGENT_DEPOSIT: "sent_to_agent",
     Kind.CRYPTO_DEPOSIT: "awaiting_deposit",
     Kind.PARTNER_WITHDRAWAL: "processing",
+    Kind.BANK_WITHDRAWAL: "processing",
     Kind.AGENT_WITHDRAWAL: "pending_agent",
     Kind.CRYPTO_WITHDRAWAL: "processing",
 }

@@ -34,6 +34,7 @@ from protocols.cashier.wire.payments import (
 from protocols.cashier.wire.requests import WithdrawRequest
 
 _PREFIX: Final = "WTH"
+_BANK_MINUTES: Final = 24 * 60  # what is promised of transfers that a person makes
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +48,11 @@ class _Order:
 
 @dataclass(frozen=True, slots=True)
 class _ToPartner(_Order):
+    """`destination` is a phone, or an account at a bank."""
+
     partner: Partner
-    phone: str
+    destination: str
+    at_bank: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,12 +105,11 @@ async def _destination(
     match services.way(request):
         case Way.PARTNER:
             partner = services.partner(cashier, request)
-            if partner.service != services.MPESA:
-                raise Refused(Problem.PARTNER_NOT_FOUND)  # banks only take deposits (CASH-C60)
-            phone = checks.mpesa_phone(text)
-            if phone is None:
+            at_bank = partner.service != services.MPESA
+            found = (checks.bank_account if at_bank else checks.mpesa_phone)(text)
+            if found is None:
                 raise Refused(Problem.INVALID_DESTINATION)
-            return _ToPartner(call.user_id, asset, units, partner, phone)
+            return _ToPartner(call.user_id, asset, units, partner, found, at_bank)
         case Way.AGENT:
             checks.currency(request.local_currency)
             agent = await services.agent(cashier, request.agent_id or "")
@@ -124,21 +127,24 @@ async def _destination(
 async def _to_partner(
     cashier: Cashier, call: Call, order: _ToPartner, consumed: TokenConsumed
 ) -> Success:
-    """The fee is on top of the amount (CASH-C22); the shown rate is the applied one (CASH-C20)."""
-    partner, units = order.partner, order.units
+    """The fee is on top of the amount (CASH-C22); the shown rate is the applied one (CASH-C20).
+
+    M-Pesa is asked at once; what goes to a bank waits for an operator, who transfers it.
+    """
+    partner, units, at_bank = order.partner, order.units, order.at_bank
     quote = await cashier.quote("USD", partner.currency)
     local = receive(quote, "USD", units).units
-    if not whole_down(local):
-        raise Refused(Problem.TOO_SMALL)  # the partner pays whole units of its currency
+    if not (local if at_bank else whole_down(local)):
+        raise Refused(Problem.TOO_SMALL)  # M-Pesa pays whole units of its currency
     fee = fees.quote(partner.withdrawal, units, order.asset.code, None).platform
-    if local > cashier.settings.mpesa_largest:
+    if local > cashier.settings.mpesa_largest and not at_bank:
         raise Refused(await _too_large(cashier, order, units + fee))
     draft = _drafted(
         cashier,
-        Kind.PARTNER_WITHDRAWAL,
+        Kind.BANK_WITHDRAWAL if at_bank else Kind.PARTNER_WITHDRAWAL,
         order,
-        state=State.SENDING,
-        wait_us=SILENCE_US,
+        state=State.WAITING if at_bank else State.SENDING,
+        wait_us=None if at_bank else SILENCE_US,
         local_asset=partner.currency,
         local_amount=local,
         usd_amount=units,
@@ -146,9 +152,12 @@ async def _to_partner(
         quote_id=quote.id,
         fee=fee,
         held=units + fee,
-        phone=order.phone,
+        phone="" if at_bank else order.destination,
+        address=order.destination if at_bank else "",
         partner=partner.id,
     )
+
+    minutes = _BANK_MINUTES if at_bank else cashier.settings.partner_minutes
 
     def render(payment: Payment, recorded: Recorded | None) -> Success:
         balance, sequence = _after(payment, recorded)
@@ -160,10 +169,10 @@ async def _to_partner(
             local_currency=partner.currency,
             exchange_rate=amount(quote.rate),
             fee=amount(fee),
-            destination=mask_middle(order.phone),
+            destination=mask_middle(order.destination),
             partner=services.partner_ref(partner),
             status=status(payment),
-            estimated_completion=_expected(payment, cashier.settings.partner_minutes),
+            estimated_completion=_expected(payment, minutes),
             balance_after=balance,
             sequence=sequence,
         )

@@ -47,6 +47,7 @@ from storage.payments import PostgresPayments
 from storage.pool import Pool
 from storage.reads import PostgresLedgerReads
 from storage.users import Users
+from storage.verify import verify
 from tests.actors.users.house import Gateway
 from tests.protocols.cashier.books import START_US, Market
 from tests.protocols.cashier.house import PEER, USER, Client, FakeConnection
@@ -202,6 +203,27 @@ async def test_a_bank_deposit_waits_for_an_operator_across_a_restart(dsn: str, p
         user = await server.connect(USER)
         shown = await user.ask("get_deposit_status", request_ref=ref)
         assert (shown["status"], shown["amount_usd"]) == ("completed", 10)
+
+
+async def test_a_bank_withdrawal_waits_for_an_operator_across_a_restart(
+    dsn: str, pool: Pool
+) -> None:
+    """CASH-242, once a row of partners makes it possible; it waits for ever."""
+    await pool.execute(_A_BANK)
+    async with serving(dsn, pool) as server:
+        await server.settle_in()
+        user = await server.connect(USER)
+        order = {**MPESA, "service": "bank_transfer", "verification_token": await verified(user)}
+        ref = (await user.ask("withdraw_request", **order))["request_ref"]
+    async with serving(dsn, pool) as server:
+        (review,) = await server.cashier.payments.waiting(10)
+        assert review.reference == ref
+        assert review.reasons == ("equity_bank: transfer 666.65 KES to 254712345678",)
+        ruling = Ruling(decision=Decision.APPROVE, operator_id=PEER, how="test")
+        assert await server.cashier.payments.rule(ref, ruling) == Ruled("completed")
+        assert not await server.cashier.payments.waiting(10)
+        report = await verify(pool)
+        assert report.balanced, report.differences
 
 
 async def test_a_withdrawal_survives_a_restart_between_hold_and_result(

@@ -1,8 +1,11 @@
-"""Deposits by bank transfer, once a partner for them is configured (CASH-C60)."""
+"""Deposits and withdrawals by bank transfer, once a partner is configured (CASH-C60)."""
 
 import dataclasses
+from typing import Any
 
-from actors.reviews import Decision, Ruled, Ruling
+import pytest
+
+from actors.reviews import Decision, NotRuled, Ruled, Ruling
 from domain.fees import PARTNER_DEPOSIT, PARTNER_WITHDRAWAL
 from domain.money import units_of
 from domain.partners import Partner, Partners
@@ -84,10 +87,83 @@ async def test_a_bank_deposit_is_rejected_cancelled_or_expires(house: House) -> 
     assert [one["status"] for one in shown] == ["failed", "cancelled", "expired"]
 
 
-async def test_a_bank_pays_nothing_out(house: House) -> None:
+TO_THE_BANK = {
+    "amount": 5.05,
+    "local_currency": "KES",
+    "service": "bank_transfer",
+    "destination": "0123 4567 890",
+    "consent": True,
+}
+
+
+async def withdraw(house: House, user: Client, **changes: object) -> dict[str, Any]:
+    token = await house.token(USER)
+    return await user.ask("withdraw_request", **TO_THE_BANK | changes, verification_token=token)
+
+
+async def test_a_bank_withdrawal_is_held_until_a_person_has_transferred_it(house: House) -> None:
+    """CASH-242, CASH-C60: nobody calls back from a bank."""
+    user = await at_the_bank(house)
+    await house.credit(USER, "100")
+    user.frames()
+    made = await withdraw(house, user)
+    ref = made["request_ref"]
+    assert ref == "WTH-KES-20240127-001"
+    shown = {name: made[name] for name in ("amount_usd", "amount_local", "fee", "destination")}
+    assert shown == {
+        "amount_usd": 5.05,
+        "amount_local": 673.31,
+        "fee": 0.5,
+        "destination": "012345***890",
+    }
+    assert (made["status"], made["partner"]["id"]) == ("processing", "equity_bank")
+    await settled()
+    assert not house.rail.payouts
+    house.clock.advance(30 * 86_400)
+    await settled()
+    assert await rule(house, ref, Decision.APPROVE) == Ruled("completed")
+    assert await rule(house, ref, Decision.REJECT) is NotRuled.DECIDED
+    assert house.balance(USER) == units_of("94.45")
+    user = await house.connect()
+    receipt = await user.ask("get_transaction_by_receipt", receipt_code=made["receipt_code"])
+    assert [line["amount"] for line in receipt["ledgers"]] == [5.05, 0.5]
+    assert receipt["journal"]["description"] == "Bank withdrawal to 012345***890"
+    house.assert_balanced()
+
+
+async def test_a_bank_withdrawal_that_was_not_transferred_gives_everything_back(
+    house: House,
+) -> None:
+    user = await at_the_bank(house)
+    await house.credit(USER, "100")
+    user.frames()
+    made = await withdraw(house, user)
+    assert await rule(house, made["request_ref"], Decision.REJECT) == Ruled("failed")
+    (event,) = user.events()
+    assert (event["type"], event["data"]["status"]) == ("withdraw_failed", "failed")
+    assert house.balance(USER) == units_of("100")
+    assert (await user.ask("get_history", type="withdrawals"))["withdrawals"][0]["status"] == (
+        "failed"
+    )
+    house.assert_balanced()
+
+
+@pytest.mark.parametrize(
+    ("changes", "text"),
+    [
+        ({"destination": "12"}, "invalid destination"),
+        ({"destination": "no such account!"}, "invalid destination"),
+        ({"local_currency": "USD"}, "currency not supported"),
+        ({"amount": 99.9}, "insufficient balance"),
+        ({"amount": 3000}, "insufficient balance"),
+    ],
+)
+async def test_a_bank_withdrawal_is_refused_like_any_other(
+    house: House, changes: dict[str, Any], text: str
+) -> None:
     user = await at_the_bank(house)
     await house.credit(USER, "100")
     token = await house.token(USER)
-    order = {**ORDER, "amount": 5, "destination": "254712345678", "consent": True}
-    text = await user.refused("withdraw_request", **order, verification_token=token)
-    assert text == "partner not found"
+    order = TO_THE_BANK | changes
+    assert await user.refused("withdraw_request", **order, verification_token=token) == text
+    assert house.balance(USER) == units_of("100")
