@@ -317,8 +317,10 @@ class PaymentActor:
         if payment.attempts == REVIEW_ATTEMPTS:
             await self.book.alert(Alert("payout_unresolved", "no evidence yet"))
         uncalled = payment.state is not State.PENDING and not payment.refusal
-        uncalled = uncalled and payment.kind not in SENT_ONCE
-        if uncalled and payment.attempts < resends:
+        may_send = payment.attempts < resends
+        if payment.kind in SENT_ONCE:
+            may_send = not payment.asked_us  # we were stopped before the first time
+        if uncalled and may_send:
             await self._wait_longer(RESEND_US, payment.attempts)
             await self._move_money()
         else:

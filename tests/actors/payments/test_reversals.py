@@ -4,6 +4,7 @@ import msgspec
 import pytest
 
 from actors.audit import AuditEntry
+from actors.clock import US, Clock
 from actors.payment_evidence import Book, End, Nothing, Settle, Source, weigh
 from actors.rails import Cause, NotFound, Outcome, Paid, Pending, Refused, Reversed, Unknown
 from actors.reversals import NotOrdered, Reversals
@@ -102,6 +103,25 @@ async def test_a_reversal_that_was_refused_may_be_ordered_again(
     await house.check_books()
     assert len(await house.facts(user_id)) == 1, "of the deposit; nobody is told of a reversal"
     assert len(await PostgresAudit(house.pool).about("x")) == 2, "an order with its audit, twice"
+
+
+async def test_one_whose_server_stopped_before_it_was_sent_is_sent_when_it_is_back(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However long that took: nothing is known to ask about, and its money would stay held."""
+    monkeypatch.setattr("actors.reversals.ANSWER_WITHIN_S", 5.0)
+    user_id = await house.person()
+    receipt = await cash_in_suspense(house, user_id)
+    house.provider.reversals[receipt] = Plan()
+    earlier = Clock(house.clock.offset_us - 300 * US)
+    made = await Reversals(PostgresIncoming(house.pool), house.payments, earlier).order(
+        receipt, deed()
+    )
+    assert isinstance(made, Payment)
+    assert made.state is State.COMPLETED
+    assert [kind for kind, ref in house.provider.asked if ref == receipt] == ["reversal"]
+    assert await house.suspended(user_id) == 0
+    await house.check_books()
 
 
 @pytest.mark.parametrize("carried_out", [True, False])
