@@ -34,7 +34,9 @@ from actors.payments import Payments
 from actors.people import People
 from actors.rates import RateService
 from actors.registration import Registrations
+from actors.runtime.supervisor import Supervisor
 from actors.token_pricing import Pricing
+from assembly.background import background
 from assembly.chains import check_ends, open_ends, provided
 from assembly.options import OptionError, Options, Secrets
 from assembly.outside import Outside
@@ -140,13 +142,12 @@ async def running_core(
     floats = Floats(outside.mpesa, partial(_float_urls, outside, payments))
     callbacks = _intake(pool, payments, incoming, floats, clock)
     events, outcomes = PostgresEvents(pool), PostgresIdempotency(pool)
-    housekeeping = Housekeeping((events.purge, outcomes.purge), clock, _UNAVAILABLE)
     async with AsyncExitStack() as stack:
         steps = stack.enter_context(wallet_log(options))
         funding = fundings(options, pool, people, ledger, messenger, clock, steps)
         # What works with the ledger has ended before the ledger does.
         for tier in (
-            (journal, directory, messenger, people, sockets, housekeeping),
+            (journal, directory, messenger, people, sockets, _chores(events, outcomes, clock)),
             (payments, callbacks, funding),
             (chains.rail,),
         ):
@@ -189,6 +190,11 @@ async def _start(stack: AsyncExitStack, tier: Sequence[_Part]) -> None:
     stack.callback(nursery.cancel_scope.cancel)
     for part in tier:
         await nursery.start(part.run)
+
+
+def _chores(events: PostgresEvents, outcomes: PostgresIdempotency, clock: Clock) -> Supervisor:
+    housekeeping = Housekeeping((events.purge, outcomes.purge), clock, _UNAVAILABLE)
+    return background("housekeeping", housekeeping.run)
 
 
 def _payments(

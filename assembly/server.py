@@ -11,6 +11,7 @@ import structlog
 import trio
 
 from actors.clock import Clock
+from assembly.background import background
 from assembly.certificates import presented, recognised
 from assembly.chains import confirmations
 from assembly.control import CLOCK_OFFSET, sandbox_control
@@ -186,7 +187,7 @@ async def _listen(
     state.server = server
     if options.app_port == 0:
         clients.callback_urls.base = clients.callback_urls.base.replace(":0/", f":{server.port}/")
-    nursery.start_soon(reconciler.run)
+    nursery.start_soon(background("reconciliation", reconciler.run).run)
     return server
 
 

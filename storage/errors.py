@@ -39,15 +39,10 @@ class MigrationError(StorageError):
     """The database's schema and the migration files disagree. One line says how."""
 
 
-# Refusals the server sends before it has begun a statement: shutting down, starting up, or out of
-# connections, memory or disk.
-_NOT_SERVED = (
-    pg.CannotConnectNow,
-    pg.InsufficientResources,
-    pg.TooManyConnections,
-    pg.DiskFull,
-    pg.OutOfMemory,
-)
+# Not our doing, and over at some time: the server shuts down, starts up, is out of connections,
+# memory or disk, cancels what takes too long, or is a stand-by that only reads. What was asked was
+# rolled back, unless the connection went with it.
+TROUBLE = (psycopg.OperationalError, pg.ReadOnlySqlTransaction)
 
 
 def translated(error: psycopg.Error, *, lost: bool, sent_write: bool) -> Exception:
@@ -63,7 +58,7 @@ def translated(error: psycopg.Error, *, lost: bool, sent_write: bool) -> Excepti
             return ConstraintViolation(error.diag.constraint_name)
         case _ if lost and sent_write:
             return OutcomeUnknown(_first_line(error))
-        case _ if lost or isinstance(error, _NOT_SERVED):
+        case _ if lost or isinstance(error, TROUBLE):
             return Unavailable(_first_line(error))
     return error
 

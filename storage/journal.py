@@ -19,6 +19,7 @@ from actors.journal import (
 )
 from storage import batch_statement
 from storage.driver import TrioConnection
+from storage.errors import TROUBLE
 from storage.writes import write_all
 
 log = structlog.get_logger(__name__)
@@ -61,7 +62,7 @@ class PostgresJournal:
         try:
             self._connection = await TrioConnection.connect(self._dsn)
             return await self._take_over(self._connection, expected_epoch)
-        except psycopg.OperationalError as error:
+        except TROUBLE as error:
             raise NotCommitted(str(error)) from error
 
     async def _take_over(self, connection: TrioConnection, expected: int | None) -> WriterState:
@@ -115,7 +116,7 @@ class PostgresJournal:
             if not connection.is_idle:
                 await self.close()
                 raise OutcomeUnknown(str(error)) from error
-            if isinstance(error, psycopg.OperationalError):
+            if isinstance(error, TROUBLE):
                 raise NotCommitted(str(error)) from error
             raise Unwritable(f"{type(error).__name__}: {error}") from error
 

@@ -68,6 +68,23 @@ async def test_a_writer_ended_in_mid_commit_leaves_nothing_and_resumes(
     await house.balances()
 
 
+async def test_a_fail_over_to_a_stand_by_is_waited_out(house: House) -> None:
+    """A server that only reads takes no commit; the ledger says so until one does again."""
+    await house.fund(ANN, 100)
+    name = (await house.pool.fetch("SELECT current_database()"))[0][0]
+    setting = f'ALTER DATABASE "{name}" SET default_transaction_read_only = '
+    await house.pool.execute(setting + "on")
+    await house.count(END_WRITER)
+    assert await house.ledger.record(transfer(ANN, BEN, 1)) is Refusal.UNAVAILABLE
+    assert not house.journal.available
+    await house.pool.execute(setting + "off")
+    with trio.fail_after(20):
+        while not house.journal.available:
+            await trio.sleep(0.01)
+    await house.must(transfer(ANN, BEN, 1))
+    await house.balances()
+
+
 async def test_a_writer_ended_again_and_again_under_load_loses_and_doubles_nothing(
     house: House, rng: random.Random
 ) -> None:

@@ -10,7 +10,12 @@ import trio
 import trio.testing
 
 from storage.driver import TrioConnection
-from storage.errors import ConstraintViolation, StorageError, Unavailable, UniqueViolation
+from storage.errors import (
+    ConstraintViolation,
+    StorageError,
+    Unavailable,
+    UniqueViolation,
+)
 from storage.pool import Pool
 
 
@@ -33,6 +38,12 @@ async def _insert_then_fail(
     async with block as connection:
         await connection.execute("INSERT INTO shelf VALUES (%s, 1)", (number,))
         raise ZeroDivisionError
+
+
+async def _try_with(pool: Pool, setting: str, sql: str) -> None:
+    async with pool.transaction() as connection:
+        await connection.execute(f"SET LOCAL {setting}")
+        await connection.execute(sql)
 
 
 @asynccontextmanager
@@ -74,6 +85,25 @@ async def test_a_failed_check_is_named_by_its_constraint(bare_pool: Pool) -> Non
     with pytest.raises(ConstraintViolation) as caught:
         await bare_pool.execute("INSERT INTO shelf VALUES (1, 0)")
     assert caught.value.constraint == "shelf_weight_check"
+
+
+@pytest.mark.parametrize(
+    ("setting", "sql"),
+    [
+        ("statement_timeout = '50ms'", "SELECT pg_sleep(10)"),
+        ("transaction_read_only = on", "CREATE TABLE other (id int)"),
+        ("lock_timeout = '50ms'", "LOCK TABLE shelf"),
+    ],
+)
+async def test_a_server_that_cannot_do_it_now_is_unavailable(
+    bare_pool: Pool, setting: str, sql: str
+) -> None:
+    """A query cancelled, a stand-by after a fail-over, a lock somebody keeps."""
+    await _with_table(bare_pool)
+    async with bare_pool.transaction() as held:
+        await held.execute("LOCK TABLE shelf")
+        with pytest.raises(Unavailable):
+            await _try_with(bare_pool, setting, sql)
 
 
 async def test_a_transaction_commits_whole_or_rolls_back_whole(bare_pool: Pool) -> None:
