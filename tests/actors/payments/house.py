@@ -265,8 +265,10 @@ async def living(
     *,
     points: Points | None = None,
     clock: Clock | None = None,
+    confirms: bool = False,
 ) -> AsyncIterator[House]:
-    """One run of the process on that database, beside that provider."""
+    """One run of the process on that database, beside that provider; with `confirms` it asks the
+    provider before it believes a callback."""
     points = points or Points()
     clock, feeds = clock or Clock(), Feeds()
     async with Pool.opened(dsn, 6) as pool, trio.open_nursery() as below:
@@ -276,28 +278,29 @@ async def living(
         for part in (journal.run, accounts.run):
             await below.start(part)
         ledger = Ledger(accounts, journal)
-        async with _paying(pool, clock, ledger, provider, points, faults) as house:
+        parts = Parts(
+            store=KillablePayments(pool, points, faults),
+            alerts=PostgresAlerts(pool),
+            ledger=ledger,
+            rail=provider,  # type: ignore[arg-type]  # what payments do not use is left out
+            urls=Urls(),
+            clock=clock,
+            unavailable=AWAY,
+            confirms=confirms,
+        )
+        async with _paying(pool, parts, provider, points, faults) as house:
             yield house
         below.cancel_scope.cancel()
 
 
 @asynccontextmanager
 async def _paying(
-    pool: Pool, clock: Clock, ledger: Ledger, provider: Provider, points: Points, faults: Faults
+    pool: Pool, parts: Parts, provider: Provider, points: Points, faults: Faults
 ) -> AsyncIterator[House]:
     """What ends before the ledger does."""
-    urls = Urls()
-    parts = Parts(
-        store=KillablePayments(pool, points, faults),
-        alerts=PostgresAlerts(pool),
-        ledger=ledger,
-        rail=provider,  # type: ignore[arg-type]  # what payments do not use is left out
-        urls=urls,
-        clock=clock,
-        unavailable=AWAY,
-    )
-    payments = Payments(parts, SECRET)
-    urls.secret_of = payments.callback_secret
+    payments, clock, ledger = Payments(parts, SECRET), parts.clock, parts.ledger
+    assert isinstance(parts.urls, Urls)
+    parts.urls.secret_of = payments.callback_secret
     intake = CallbackIntake(KillableCallbacks(pool, points), payments, provider, clock, AWAY)
     async with trio.open_nursery() as nursery:
 
