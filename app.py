@@ -121,7 +121,8 @@ def balances(operator: str, **flags: Any) -> None:
 @_operator
 @_with_options
 def reconcile(operator: str, **flags: Any) -> None:
-    """Let the running server compare its payments with M-Pesa, and print what it found."""
+    """Let the server compare its payments with M-Pesa, and print what it found; where none runs
+    on this DATA_DIR, one does for as long as that takes."""
     _run(print_reconciliation, _options(flags), operator)
 
 

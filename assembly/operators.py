@@ -18,6 +18,14 @@ _SANDBOX_ADMIN: Final = "admin@example.com"
 _WITHIN_S: Final = 60.0
 
 
+class NobodyServes(OptionError):
+    """No server listens on `port`, where the last one on this database did."""
+
+    def __init__(self, port: int, why: str) -> None:
+        super().__init__(f"no server answers on port {port}: {why}")
+        self.port = port
+
+
 async def print_reviews(options: Options, operator: str) -> int:
     """A table of everything that waits for an operator."""
     async with server(options, operator) as client:
@@ -97,8 +105,10 @@ async def asked(client: httpx.AsyncClient, method: str, path: str, body: Any) ->
     """The JSON answer to one request. Raises OptionError for anything but 200."""
     try:
         response = await client.request(method, path, json=body)
+    except httpx.ConnectError as error:
+        raise NobodyServes(client.base_url.port or 0, str(error)) from error
     except httpx.TransportError as error:
-        raise OptionError(f"no server answers at {client.base_url}: {error}") from error
+        raise OptionError(f"no answer from {client.base_url}: {error}") from error
     if response.status_code != httpx.codes.OK:
         raise OptionError(str(response.json().get("error", response.status_code)))
     return response.json()

@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import httpx
 import trio
 
 from tests.conftest import ROOT
@@ -102,14 +103,57 @@ async def test_money_paid_after_the_timeout_is_found_and_kept_in_suspense(world:
     await world.check_books()
 
 
+def command(folder: Path) -> "subprocess.CompletedProcess[str]":
+    """`app.py reconcile`, told nothing but where the data is."""
+    return subprocess.run(
+        [sys.executable, "app.py", "reconcile", "--data-dir", str(folder / "data")],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
 def test_the_command_prints_a_table(tmp_path: Path) -> None:
     """`app.py reconcile`, beside the running server."""
     with serving(tmp_path):
-        command = [sys.executable, "app.py", "reconcile", "--data-dir", str(tmp_path / "data")]
-        done = subprocess.run(
-            command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
-        )
+        done = command(tmp_path)
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
     assert lines[0].split() == ["reference", "kind", "before", "after", "what"]
     assert "asked about" in lines[-1]
+
+
+async def test_the_command_settles_what_a_killed_server_left_in_flight(tmp_path: Path) -> None:
+    """Paid, refused and undecided pushes and payouts; and the next server finds it done."""
+    found: dict[str, str] = {}
+    with serving(tmp_path) as (base, run):
+        async with httpx.AsyncClient(base_url=base, timeout=30) as http:
+            world, hash_ = World(http), new_hash()
+            async with line(world, STK + hash_) as pushes, line(world, B2C + hash_) as payouts:
+                await deposit(world, pushes, 300)
+                for outcome in ("lost_callback", "timeout", "no_callback"):
+                    order = ordered(100)
+                    await world.rule(outcome, phone=order["phone"])
+                    await pushes.ask("push", **order)
+                    made = await payouts.ask("withdraw", **order)
+                    found[made["conversation"]] = outcome
+                    await payouts.frame("withdraw")
+                await trio.sleep(0.5)  # until it is decided over there
+                await world.advance(31)
+                run.kill()
+                run.wait(20)
+                pushes.frames.clear()
+    done = await trio.to_thread.run_sync(command, tmp_path)
+    assert done.returncode == 0, done.stderr[-2000:]
+    rows = [row.split() for row in done.stdout.splitlines()[1:-1]]
+    after = {"lost_callback": "completed", "timeout": "failed", "no_callback": "pending"}
+    assert {row[0]: row[3] for row in rows if row[1] == "payout"} == {
+        ref: after[outcome] for ref, outcome in found.items()
+    }
+    ended = sorted(row[3] for row in rows if row[1] == "push")
+    assert ended == ["completed", "expired", "pending"]
+    with serving(tmp_path, log="again.log") as (base, _):
+        async with httpx.AsyncClient(base_url=base, timeout=30) as http:
+            await World(http).check_books()
