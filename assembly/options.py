@@ -3,6 +3,7 @@
 docs/configuration.md has one row for each; a test holds the two together.
 """
 
+import os
 import secrets
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -343,9 +344,19 @@ def _kept(options: Options, path: Path) -> Secrets:
         kept = msgspec.json.decode(path.read_bytes(), type=Secrets)
     except FileNotFoundError:
         kept = Secrets(secrets.token_hex(32), secrets.token_hex(32))
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_suffix(".new")
-        partial.touch(mode=0o600)
-        partial.write_bytes(msgspec.json.encode(kept))
-        partial.replace(path)
+        _keep(path, msgspec.json.encode(kept))
+    except msgspec.MsgspecError as error:
+        raise OptionError(f"{path} is damaged; what was sealed with its keys needs them") from error
     return Secrets(options.jwt_secret or kept.jwt, options.data_key or kept.data)
+
+
+def _keep(path: Path, content: bytes) -> None:
+    """Write it whole or not at all, whatever ends this machine: nothing sealed opens without."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_suffix(".new")
+    partial.touch(mode=0o600)
+    with partial.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    partial.replace(path)

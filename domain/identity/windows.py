@@ -98,8 +98,9 @@ class Bucket(msgspec.Struct, frozen=True, gc=False):
     used: int = 0
 
     def take(self, policy: WindowPolicy, now_us: int) -> tuple["Bucket", Allowance]:
-        """Count one request if it fits; a refused one is not counted."""
-        fresh = not self.used or now_us >= self.start_us + policy.span_us
+        """Count one request if it fits; a refused one is not counted. A clock that was set back
+        begins a new window: else nobody would be let in until it has caught up."""
+        fresh = not self.used or not self.start_us <= now_us < self.start_us + policy.span_us
         start, used = (now_us, 0) if fresh else (self.start_us, self.used)
         allowed = used < policy.limit
         used += allowed

@@ -87,6 +87,14 @@ def test_the_sandbox_makes_its_keys_once_and_keeps_them_private(tmp_path: Path) 
     assert (tmp_path / "secrets.json").stat().st_mode & 0o077 == 0
 
 
+def test_damaged_keys_stop_the_start_and_are_not_made_anew(tmp_path: Path) -> None:
+    """What is sealed with them (TOTP secrets, exchange keys, the wallet's words) would be lost."""
+    (tmp_path / "secrets.json").write_bytes(b"")
+    with pytest.raises(OptionError, match=r"secrets\.json is damaged"):
+        load_secrets(read_options({"DATA_DIR": str(tmp_path)}))
+    assert (tmp_path / "secrets.json").read_bytes() == b""
+
+
 @pytest.mark.parametrize(
     "url",
     [

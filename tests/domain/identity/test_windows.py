@@ -133,3 +133,11 @@ def test_a_bucket_admits_its_limit_in_each_window(deltas):
             assert len(admitted[allowance.reset_us]) == POLICY.limit
         assert allowance.reset_us > now
     assert all(len(group) <= POLICY.limit for group in admitted.values())
+
+
+def test_a_clock_that_was_set_back_locks_nobody_out():
+    policy = WindowPolicy(1, MINUTE)
+    now = 1_000 * MINUTE
+    full, _ = Bucket().take(policy, now)
+    assert not full.take(policy, now + 1)[1].allowed
+    assert full.take(policy, now - 60 * MINUTE)[1].allowed
