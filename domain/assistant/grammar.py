@@ -60,6 +60,10 @@ _MODE: Final = re.compile(
     r" (the )?(?P<mode>testing|test|paper|live trading|live_trading|live|autopilot|auto pilot)"
     r"( trading)?( mode)?$"
 )
+# Changes that are not the assistant's to make: no topic is read into them.
+_BEYOND: Final = re.compile(
+    r"(create|add|launch|transfer|withdraw|deposit|buy|sell|convert|swap)\b"
+)
 _MODES: Final = {
     "test": SystemMode.TESTING,
     "paper": SystemMode.TESTING,
@@ -99,6 +103,10 @@ def understand(text: str, bots: Sequence[NamedBot]) -> Intent:
         return _act(Act[verb.lastgroup], words[verb.end() :].strip(), text, bots)
     if (bot := _mentioned(words, bots)) is not None:
         return Describe(bot.id)
+    if not words and _normal(text):  # a greeting and nothing else
+        return Show(Topic.HELP)
+    if _BEYOND.match(words) is not None:
+        return NotUnderstood(_shown(text))
     for topic, pattern in _TOPIC:
         if pattern.search(words):
             return Show(topic)

@@ -135,3 +135,21 @@ def test_anything_else_is_not_understood(text: str) -> None:
     found = understand(text, BOTS)
     assert isinstance(found, NotUnderstood)
     assert len(found.text) <= 81
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "create a bot named Gamma on luno",
+        "please transfer 1000 ZAR from luno to binance",
+        "Buy 1 BTC on valr",
+        "withdraw all my money",
+    ],
+)
+def test_a_change_beyond_the_assistant_is_named_and_no_topic_read_into_it(text):
+    assert understand(text, BOTS) == NotUnderstood(text)
+
+
+@pytest.mark.parametrize("text", ["hello", "Hi!", "hey, please"])
+def test_a_greeting_is_answered_with_what_can_be_asked(text):
+    assert understand(text, BOTS) == Show(Topic.HELP)

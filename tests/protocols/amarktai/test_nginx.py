@@ -25,6 +25,7 @@ def configured(folder: Path, port: int, backend: int) -> Path:
     """The sample inside a main configuration that needs no rights."""
     sample = (ROOT / "docs" / "nginx.conf").read_text()
     sample = sample.replace("127.0.0.1:3000", f"127.0.0.1:{backend}")
+    sample = sample.replace("/var/log/nginx/", f"{folder}/")
     sample = sample.replace("listen 80", f"listen 127.0.0.1:{port}")
     (folder / "sample.conf").write_text(sample)
     paths = "".join(f"{name}_temp_path {folder}/{name};\n" for name in _TEMPORARY)
@@ -93,6 +94,22 @@ async def test_the_socket_upgrades(proxied: House) -> None:
         await opened.send({"type": "ping"})
         assert (await opened.next())["type"] == "pong"
     refused(await proxied.refused_socket("?token=x"), 401, "AUTH_INVALID")
+
+
+async def test_no_token_gets_into_the_log(proxied: House, tmp_path: Path) -> None:
+    """AMKT-C34: a token may stand in a query, which proxies log unless they are told not to."""
+    person = await proxied.person()
+    async with proxied.events("", f"?token={person.token}") as events:
+        await events.until("overview_update")
+    async with proxied.socket(person.token) as opened:
+        await opened.send({"type": "ping"})
+        await opened.next()
+    log = tmp_path / "daftari.log"
+    with trio.fail_after(10):
+        while "/api/ws" not in log.read_text():
+            await trio.sleep(0.05)
+    assert "/amarktai/api/realtime/events" in log.read_text()
+    assert person.token not in log.read_text()
 
 
 async def test_the_documented_paths_work_by_their_host(proxied: House) -> None:
