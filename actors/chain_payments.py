@@ -49,7 +49,6 @@ async def _arrived(book: PaymentBook, deposit: Deposit) -> bool:
     done = book.next(
         state,
         amount=units,
-        local_amount=units,
         usd_amount=round_down(value, ASSETS["USD"].decimals),
         provider_receipt=deposit.key,
         cash=units,

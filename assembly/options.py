@@ -20,6 +20,14 @@ from storage.errors import Unavailable
 
 SECRETS_FILE: Final = "secrets.json"
 _SHORTEST_SECRET: Final = 32  # characters (X-C04)
+_PRIVATE: Final = (
+    "127.0.0.0/8",
+    "10.0.0.0/8",
+    "172.16.0.0/12",
+    "192.168.0.0/16",
+    "::1/128",
+    "fc00::/7",
+)
 _LOG_LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR")
 
 
@@ -294,9 +302,13 @@ def _check_live(options: Options) -> None:
 
 
 def networks(name: str, text: str) -> tuple[IPv4Network | IPv6Network, ...]:
-    """The networks that the option `name` lists. Raises OptionError."""
+    """The networks that the option `name` lists; TRUST_PROXY=1 stands for private ones (X-C22).
+
+    Raises OptionError.
+    """
+    items = _PRIVATE if name == "trust_proxy" and text.strip() == "1" else listed(text)
     try:
-        return tuple(ip_network(item) for item in listed(text))
+        return tuple(ip_network(item) for item in items)
     except ValueError as error:
         raise OptionError(f"{name.upper()}: {error}") from error
 

@@ -1,8 +1,8 @@
 """The whole server, from options to a port that answers, and back."""
 
 import gc
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import replace
 from functools import partial
 from typing import Final
@@ -61,6 +61,7 @@ _GC_THRESHOLDS: Final = (50_000, 50, 100)
 @asynccontextmanager
 async def running(options: Options) -> AsyncIterator[Server]:
     """Start everything in order; on leaving, drain and stop in reverse."""
+    await _may_listen(options)
     keys = load_secrets(options)
     async with AsyncExitStack() as stack:
         settings = None if options.is_sandbox else live_settings(options)
@@ -179,16 +180,32 @@ async def _listen(
         tls=presented(options),
         trusted_proxies=networks("trust_proxy", options.trust_proxy),
     )
-    try:
+    with _listening(options):
         server: Server = await nursery.start(listener)
-    except OSError as error:
-        where = f"{options.app_host}:{options.app_port}"
-        raise OptionError(f"cannot listen on {where}: {error.strerror or error}") from error
     state.server = server
     if options.app_port == 0:
         clients.callback_urls.base = clients.callback_urls.base.replace(":0/", f":{server.port}/")
     nursery.start_soon(background("reconciliation", reconciler.run).run)
     return server
+
+
+async def _may_listen(options: Options) -> None:
+    """Find a taken port before anything is touched: a server that cannot serve must not fence off
+    the one that does, nor make a database. Raises OptionError."""
+    if options.app_port:
+        with _listening(options):
+            for listener in await trio.open_tcp_listeners(options.app_port, host=options.app_host):
+                await listener.aclose()
+
+
+@contextmanager
+def _listening(options: Options) -> Iterator[None]:
+    """Say in one line why the address cannot be listened on. Raises OptionError."""
+    try:
+        yield
+    except OSError as error:
+        where = f"{options.app_host}:{options.app_port}"
+        raise OptionError(f"cannot listen on {where}: {error.strerror or error}") from error
 
 
 class RunState:

@@ -72,11 +72,15 @@ def test_a_data_dir_that_is_a_file_is_named(tmp_path: Path) -> None:
     assert said.startswith(f"daftari: DATA_DIR {tmp_path / 'data'}: ")
 
 
-def test_a_taken_port_is_named(tmp_path: Path) -> None:
+def test_a_taken_port_is_named_before_anything_is_touched(tmp_path: Path) -> None:
+    """Above all not the database of the server that has the port: it would be fenced off."""
     with closing(socket.create_server(("127.0.0.1", 0))) as taken:
         port = taken.getsockname()[1]
-        said = complaint(start(tmp_path, APP_PORT=str(port)))
-    assert said == f"daftari: cannot listen on 127.0.0.1:{port}: Address already in use"
+        run = start(tmp_path, APP_PORT=str(port))
+    said = f"daftari: cannot listen on 127.0.0.1:{port}: Address already in use"
+    assert complaint(run) == said
+    assert run.stderr.splitlines() == [said]
+    assert not (tmp_path / "data").exists()
 
 
 def test_a_certificate_nobody_can_use_is_named(tmp_path: Path) -> None:

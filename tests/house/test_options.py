@@ -1,11 +1,12 @@
 """Options: every one is documented, flags win, and live mode names what is missing."""
 
 from dataclasses import fields
+from ipaddress import IPv4Network, IPv6Network, ip_address
 from pathlib import Path
 
 import pytest
 
-from assembly.options import OptionError, Options, load_secrets, read_options
+from assembly.options import OptionError, Options, load_secrets, networks, read_options
 
 DOC = (Path(__file__).parents[2] / "docs" / "configuration.md").read_text()
 LIVE = {
@@ -49,10 +50,17 @@ def test_live_mode_without_a_needed_option_names_it(missing: str) -> None:
         read_options(environ)
 
 
+def _is_in(address: str, among: tuple[IPv4Network | IPv6Network, ...]) -> bool:
+    return any(ip_address(address) in network for network in among)
+
+
 def test_live_mode_needs_tls_or_a_proxy() -> None:
     with pytest.raises(OptionError, match="TLS_CERT"):
         read_options({**LIVE, "TRUST_PROXY": ""})
     assert not read_options(LIVE).is_sandbox
+    private = networks("trust_proxy", read_options({**LIVE, "TRUST_PROXY": "1"}).trust_proxy)
+    trusted = [_is_in(address, private) for address in ("127.0.0.1", "10.1.2.3", "8.8.8.8")]
+    assert trusted == [True, True, False]
 
 
 @pytest.mark.parametrize(

@@ -74,6 +74,7 @@ async def test_a_deposit_completes_the_request_for_as_much_else_the_oldest(books
     assert refs == [exact.ref, oldest.ref]
     done = await books.state(oldest, State.COMPLETED)
     assert (done.amount, done.usd_amount) == (SIXTY, SIXTY)
+    assert done.local_amount == oldest.local_amount  # as it was announced (CASH-209)
     await books.state(other, State.WAITING)
 
 
