@@ -240,7 +240,11 @@ class Outbox(ABC):
         """Send what the socket takes now; the rest goes to a task of its own."""
         if self._render is not None:
             render, self._render = self._render, None
-            render()
+            try:
+                render()
+            except Exception:  # its asker would wait for ever: rather a socket that ends
+                log.exception("an answer could not be made")
+                self._gone()
         self._dirty = False
         if self._draining:
             return

@@ -189,15 +189,15 @@ def _int8(value: int) -> bytes:
 
 def _prepare(pgconn: "pq.abc.PGconn", name: bytes, oids: list[int]) -> PQGen[None]:
     pgconn.send_prepare(name, _NUMBERED, oids)
-    _raise_failure((yield from generators.execute(pgconn)), pgconn)
+    _raise_failure((yield from generators.execute(pgconn)))
 
 
 def _execute(pgconn: "pq.abc.PGconn", name: bytes, params: list[bytes]) -> PQGen[None]:
     pgconn.send_query_prepared(name, params, _FORMATS, result_format=pq.Format.BINARY)
-    _raise_failure((yield from generators.execute(pgconn)), pgconn)
+    _raise_failure((yield from generators.execute(pgconn)))
 
 
-def _raise_failure(results: Sequence["pq.abc.PGresult"], pgconn: "pq.abc.PGconn") -> None:
+def _raise_failure(results: Sequence["pq.abc.PGresult"]) -> None:
     for result in results:
         if result.status not in (pq.ExecStatus.COMMAND_OK, pq.ExecStatus.TUPLES_OK):
             raise psycopg.errors.error_from_result(result, encoding="utf-8")

@@ -143,3 +143,23 @@ async def test_a_drain_does_not_wait_for_an_answer_that_was_begun():
         await begun(bed)
         with trio.fail_after(2):
             await server.drain(1)
+
+
+@pytest.mark.expects_error_log
+async def test_an_answer_that_cannot_be_made_ends_its_socket_and_no_other():
+    def fault() -> None:
+        raise RuntimeError("a session's own fault")
+
+    bed = PromptBed()
+    async with (
+        bed.running() as server,
+        websocket(server) as other,
+        websocket(server) as client,
+    ):
+        await client.text(b"later")
+        session = await begun(bed)
+        session.connection.render_later(fault)
+        with trio.fail_after(5), pytest.raises(trio.BrokenResourceError):
+            await client.stream.receive_some()
+        await other.text(b"now")
+        assert await other.message() == b"now"
