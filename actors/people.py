@@ -283,9 +283,9 @@ class People:
         """Apply one of domain.identity.person's changes, alone on this person, and commit it."""
         return await ask_user(self._actors, user_id, Change(change))
 
-    async def promote(self, user_id: int) -> Profile | Refused:
-        """Make an admin; tokens in use pass at once (X-C08, XS-06)."""
-        return await self._set(user_id, role=Role.ADMIN)
+    async def promote(self, user_id: int, role: Role = Role.ADMIN) -> Profile | Refused:
+        """Make an admin; tokens in use pass at once (X-C08, XS-06). Takes nobody a role away."""
+        return await self.change(user_id, lambda before: (person.promote(before, role), None))
 
     async def set_wallet_active(self, user_id: int, active: bool) -> Profile | Refused:
         """Whether the wallet surface serves this person."""

@@ -85,5 +85,6 @@ def _settings(options: Options, core: Core) -> Settings:
         require_otp=options.nexuspay_needs_otp,
         short_addresses=options.is_sandbox,
         show_float=options.nexuspay_show_float,
+        own_admins=options.nexuspay_own_admins,
         queries_a_minute=options.nexuspay_queries_per_minute,
     )

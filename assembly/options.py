@@ -66,6 +66,7 @@ class Options:
     nexuspay_hosts: str = "api.nexuspay.app"
     nexuspay_require_otp: str = ""
     nexuspay_show_float: bool = True
+    nexuspay_own_admins: bool = False
     nexuspay_queries_per_minute: int = 60
     wallet_hosts: str = ""
     wallet_daily_limit: int = 5_000_000

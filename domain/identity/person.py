@@ -10,10 +10,12 @@ from domain.identity.vocabulary import Reason
 
 
 class Role(StrEnum):
-    """`admin` is one flag with two views, `role` and `is_admin` (X-C08)."""
+    """`admin` is one flag with two views, `role` and `is_admin`; where surfaces keep flags of their
+    own, NexusPay promotes to `nexuspay_admin` (X-C08)."""
 
     USER = "user"
     ADMIN = "admin"
+    NEXUSPAY_ADMIN = "nexuspay_admin"
 
 
 class Agent(msgspec.Struct, frozen=True, gc=False):
@@ -54,8 +56,13 @@ class Profile(msgspec.Struct, frozen=True, gc=False, kw_only=True):
 
     @property
     def is_admin(self) -> bool:
-        """Amarktai's view of the role."""
+        """Amarktai's view of the role, and the operators'."""
         return self.role is Role.ADMIN
+
+    @property
+    def is_nexuspay_admin(self) -> bool:
+        """NexusPay's view of the role."""
+        return self.role in (Role.ADMIN, Role.NEXUSPAY_ADMIN)
 
     @property
     def verified(self) -> bool:
@@ -94,6 +101,11 @@ def with_profile(person: Person, **changes: Any) -> Person:
     """The person with these members of the profile replaced."""
     profile = msgspec.structs.replace(person.profile, **changes)
     return msgspec.structs.replace(person, profile=profile)
+
+
+def promote(person: Person, role: Role) -> Person:
+    """An administrator by `role`; who is one of everything stays that."""
+    return person if person.profile.is_admin else with_profile(person, role=role)
 
 
 def revoke_tokens(person: Person) -> Person:

@@ -35,7 +35,7 @@ class Hooks:
             details = f"Invalid or expired token: {who.why.value}"
             return self._refuse(Refused(Problem.UNAUTHORIZED, details=details))
         request.principal = who
-        if access.is_admin and not who.profile.is_admin:
+        if access.is_admin and not who.profile.is_nexuspay_admin:
             return self._refuse(Refused(Problem.FORBIDDEN, details="Administrators only"))
         if access.moves_money and self._nexus.settings.require_otp and not _STRONG & {*who.amr}:
             details = "Log in with a one-time code to move money"

@@ -69,13 +69,15 @@ class Settings:
 
     `paybill` is where pushes pay into; a receipt must be of it (NXPY-C28).
     `short_addresses` lets the document's own `0x123` be asked about (NXPY-C19); `show_float`
-    tells customers the platform's balance as documented (NXPY-C30).
+    tells customers the platform's balance as documented (NXPY-C30). With `own_admins` whom an
+    administrator promotes administers this surface alone (X-C08).
     """
 
     paybill: str
     require_otp: bool = False
     short_addresses: bool = False
     show_float: bool = True
+    own_admins: bool = False
     queries_a_minute: int = 60
 
     def policy(self, rate: Rate) -> WindowPolicy:

@@ -9,7 +9,7 @@ from actors.audit import AuditEntry
 from actors.identity_store import UserOrder
 from actors.token_transfers import Sent
 from actors.treasury import Withdrawn
-from domain.identity import Profile
+from domain.identity import Profile, Role
 from domain.identity import Refused as Denied
 from domain.ledger import AccountKey, Refusal
 from domain.money import plain, round_down
@@ -76,9 +76,12 @@ class Admin:
         return respond(Reply(message="User retrieved successfully", data=data))
 
     async def promote(self, request: Request) -> Response:
-        """Make a user an administrator; tokens in use pass at once (X-C08)."""
+        """Make a user an administrator; tokens in use pass at once (X-C08). Of everything, unless
+        surfaces keep flags of their own."""
         profile = await self._person(request.params["id"])
-        promoted = await self._nexus.people.promote(profile.user_id)
+        own = self._nexus.settings.own_admins
+        role = Role.NEXUSPAY_ADMIN if own else Role.ADMIN
+        promoted = await self._nexus.people.promote(profile.user_id, role)
         if isinstance(promoted, Denied):
             raise of_code(promoted)
         await self._nexus.audit.write(
@@ -90,9 +93,7 @@ class Admin:
                 subject=f"user:{profile.user_id}",
             )
         )
-        data = wire.Promoted(
-            user_id=promoted.object_id, email=promoted.email, role=promoted.role.value
-        )
+        data = wire.Promoted(user_id=promoted.object_id, email=promoted.email, role=_role(promoted))
         return respond(Reply(message="User promoted to admin successfully", data=data))
 
     async def transactions(self, request: Request) -> Response:
@@ -240,13 +241,18 @@ def _moved(sent: Sent, account: AccountKey) -> dict[str, Any]:
     return {"balance_after": number(line.balance), "sequence": line.sequence}
 
 
+def _role(profile: Profile) -> str:
+    """The role in document 002's words."""
+    return (Role.ADMIN if profile.is_nexuspay_admin else Role.USER).value
+
+
 def _user(profile: Profile) -> wire.User:
     return wire.User(
         id=profile.object_id,
         email=profile.email,
         phone_number=profile.phone,
         wallet_address=profile.wallet_address,
-        role=profile.role.value,
+        role=_role(profile),
         created_at=iso(profile.created_at_us),
         last_login=iso_or_none(profile.last_login_us),
     )

@@ -1,10 +1,11 @@
 """Administration over HTTP (FN-17)."""
 
 import re
+from pathlib import Path
 
 from storage.audit import PostgresAudit
 from storage.pool import Pool
-from tests.protocols.nexuspay.house import House, Person, refused
+from tests.protocols.nexuspay.house import House, Person, refused, serving
 from tests.protocols.nexuspay.mpesa import BUY, balances, ended, push
 from tests.protocols.nexuspay.test_history import send
 
@@ -76,6 +77,24 @@ async def test_a_promoted_user_passes_with_the_token_in_use(house: House, pool: 
     assert (await person.get("/admin/users")).status_code == 200
     [entry] = await PostgresAudit(pool).about(f"user:{person.id}")
     assert (entry.operator_id, entry.action) == (int(admin.id), "promote user")
+
+
+async def test_surfaces_may_keep_administrators_of_their_own(dsn: str, tmp_path: Path) -> None:
+    """X-C08, the other choice: promoted at NexusPay, nobody else's administrator."""
+    async with serving(dsn, tmp_path, NEXUSPAY_OWN_ADMINS="1") as house:
+        admin, person = await house.admin(), await house.person()
+        for one in (person, admin):
+            answer = await admin.post(f"/admin/users/promote/{one.object_id}")
+            assert answer.json()["data"]["role"] == "admin"
+
+        async def elsewhere(one: Person) -> list[int]:
+            headers = {"Authorization": f"Bearer {one.token}"}
+            paths = ("/amarktai/api/admin/users", "/ops/reviews")
+            return [(await house.http.get(path, headers=headers)).status_code for path in paths]
+
+        assert (await person.get("/admin/users")).status_code == 200
+        assert await elsewhere(person) == [403, 403]
+        assert await elsewhere(admin) == [200, 200]
 
 
 async def test_transactions_of_all_users_are_filtered(house: House) -> None:
