@@ -18,6 +18,7 @@ from domain.trading.records import (
     BotSpec,
     BotStatus,
     TradingMode,
+    is_name,
 )
 from domain.trading.strategies import STRATEGIES
 
@@ -81,8 +82,9 @@ class Opening:
             return Denied(Reason.UNKNOWN_SYMBOL, f"Unknown symbol {symbol}")
         if spec.strategy not in STRATEGIES:
             return Denied(Reason.UNKNOWN_STRATEGY, f"Unknown strategy {spec.strategy}")
-        if not spec.name.strip() or len(spec.name) > NAME_LENGTH or "\0" in spec.name:
-            return Denied(Reason.INVALID_NAME, f"name must have 1 to {NAME_LENGTH} characters")
+        if not is_name(spec.name):
+            text = f"name must be one line of 1 to {NAME_LENGTH} characters"
+            return Denied(Reason.INVALID_NAME, text)
         if not 0 < capital <= MAX_UNITS or capital % step_of(currency):
             return Denied(Reason.INVALID_CAPITAL, "initial_capital must be a positive amount")
         mine = [bot for bot in self._parts.board.of_user(user_id) if bot.platform == spec.platform]

@@ -4,6 +4,7 @@ Document 004, "Bot Management" and "Trading Endpoints". A bot's capital, profits
 in `currency`, the quote currency of its symbol; only totals over bots are in ZAR (AMKT-C32).
 """
 
+import unicodedata
 from enum import StrEnum
 from typing import Final
 
@@ -20,6 +21,20 @@ DEFAULT_SYMBOLS: Final = {
 }
 DEFAULT_STRATEGY: Final = "momentum"
 NAME_LENGTH: Final = 100  # characters a bot's name may have
+
+
+# Line ends and other controls, and half characters: in an alert, a log or what a model reads a name
+# with them would pass for something else than a name.
+_NOT_IN_NAMES: Final = frozenset({"Cc", "Cs", "Zl", "Zp"})
+_TURNING: Final = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")  # of text
+
+
+def is_name(text: str) -> bool:
+    """Whether a bot may be called so: one line with something to see in it."""
+    kinds = {unicodedata.category(character) for character in text}
+    is_seen = any(kind[0] not in "ZC" for kind in kinds)
+    is_plain = kinds.isdisjoint(_NOT_IN_NAMES) and _TURNING.isdisjoint(text)
+    return is_seen and is_plain and len(text) <= NAME_LENGTH
 
 
 class TradingMode(StrEnum):
