@@ -191,8 +191,13 @@ async def _listen(
 
 async def _may_listen(options: Options) -> None:
     """Find a taken port before anything is touched: a server that cannot serve must not fence off
-    the one that does, nor make a database. Raises OptionError."""
-    if options.app_port:
+    the one that does, nor make a database. Raises OptionError.
+
+    Not while another process has our DATA_DIR: that may be the one before us, about to end, and is
+    waited for.
+    """
+    waits = not options.database_url and embedded.is_owned(options.data_path)
+    if options.app_port and not waits:
         with _listening(options):
             for listener in await trio.open_tcp_listeners(options.app_port, host=options.app_host):
                 await listener.aclose()

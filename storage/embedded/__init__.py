@@ -78,6 +78,18 @@ async def _supervised(cluster: Cluster) -> AsyncIterator[Postgres]:
         cluster.remove_socket_dir(cluster.account())
 
 
+def is_owned(data_dir: Path) -> bool:
+    """Whether another process owns DATA_DIR now. Raises DataDirUnusable."""
+    cluster = Cluster(data_dir)
+    if not cluster.exists:
+        return False
+    try:
+        cluster.claim().close()
+    except DataDirInUse:
+        return True
+    return False
+
+
 async def _dsn_of_owner(cluster: Cluster) -> str:
     with trio.move_on_after(_ATTACH_WITHIN_S):
         while True:
@@ -94,5 +106,6 @@ __all__ = [
     "Postgres",
     "StorageError",
     "attached",
+    "is_owned",
     "running",
 ]

@@ -16,6 +16,9 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from assembly.options import OptionError, Options
+from assembly.server import _may_listen
+from storage.embedded.cluster import Cluster
 from tests.conftest import ROOT
 from tests.house.test_options import LIVE
 
@@ -81,6 +84,18 @@ def test_a_taken_port_is_named_before_anything_is_touched(tmp_path: Path) -> Non
     assert complaint(run) == said
     assert run.stderr.splitlines() == [said]
     assert not (tmp_path / "data").exists()
+
+
+async def test_a_port_that_the_server_before_still_has_is_waited_for(tmp_path: Path) -> None:
+    """A restart may begin while the one before drains: it has DATA_DIR, too."""
+    (tmp_path / "postgres").mkdir()
+    (tmp_path / "postgres" / "PG_VERSION").touch()
+    with closing(socket.create_server(("127.0.0.1", 0))) as taken:
+        options = Options(data_dir=str(tmp_path), app_port=taken.getsockname()[1])
+        with Cluster(tmp_path).claim():
+            await _may_listen(options)
+        with pytest.raises(OptionError, match="cannot listen"):
+            await _may_listen(options)
 
 
 def test_a_certificate_nobody_can_use_is_named(tmp_path: Path) -> None:
