@@ -9,7 +9,7 @@ posted counters, after its commit.
 """
 
 from collections import OrderedDict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import islice
 from typing import Final, Protocol
 
@@ -129,6 +129,9 @@ class AccountStore(Protocol):
         ...
 
 
+# Tasks that sleep until the account is there, and what else is to be called then.
+_Waiters = list[trio.lowlevel.Task | Callable[[], None]]
+
 LOAD_BATCH: Final = 512  # accounts per recovery query
 LOADERS: Final = 2  # simultaneous recovery queries
 _STOPPED: Final = "the account directory has stopped"
@@ -147,8 +150,8 @@ class Accounts:
         # Ordered, because the oldest leave first: a plain dict would be searched from its start,
         # past all that have left already.
         self.resident: OrderedDict[AccountKey, Account] = OrderedDict()
-        self._wanted: dict[AccountKey, list[trio.lowlevel.Task]] = {}
-        self._loading: dict[AccountKey, list[trio.lowlevel.Task]] = {}
+        self._wanted: dict[AccountKey, _Waiters] = {}
+        self._loading: dict[AccountKey, _Waiters] = {}
         self._work = trio.lowlevel.ParkingLot()
         self._stopped = False
 
@@ -178,14 +181,21 @@ class Accounts:
             account = await self._recover(key)
         return account
 
-    def expect(self, key: AccountKey) -> None:
+    def expect(self, key: AccountKey, then: Callable[[], None] | None = None) -> bool:
         """The account is about to be asked for: begin to recover it. Never waits.
 
         An expected account that cannot be recovered is nobody's failure; whoever asks for it
-        tries again.
+        tries again. False when there is nothing to wait for; else `then` is called once, when the
+        account is in memory or could not be brought there. It must not wait or raise.
         """
-        if key not in self.resident and key not in self._loading and not self._stopped:
-            self._want(key)
+        if key in self.resident or self._stopped:
+            return False
+        waiters = self._loading.get(key)
+        if waiters is None:
+            waiters = self._want(key)
+        if then is not None:
+            waiters.append(then)
+        return True
 
     async def open(self, key: AccountKey, number: str | None = None) -> Account:
         """The account, created with zero balance when it does not exist."""
@@ -227,7 +237,7 @@ class Accounts:
             found.in_flight -= 1
         return found
 
-    def _want(self, key: AccountKey) -> list[trio.lowlevel.Task]:
+    def _want(self, key: AccountKey) -> _Waiters:
         """Have the account recovered; the list of those who wait for it."""
         waiters = self._wanted.get(key)
         if waiters is None:
@@ -271,9 +281,12 @@ class Accounts:
 
     def _answer(self, key: AccountKey, result: Account | Exception | None) -> None:
         waiters = self._loading.pop(key)
-        tasks = list(waiters)
+        tasks = [waiter for waiter in waiters if isinstance(waiter, trio.lowlevel.Task)]
+        others = [waiter for waiter in waiters if not isinstance(waiter, trio.lowlevel.Task)]
         waiters.clear()
         if isinstance(result, Account):
             result.in_flight += len(tasks)  # until they run, so that it is alive when they do
         for task in tasks:
             trio.lowlevel.reschedule(task, outcome.Value(result))
+        for then in others:
+            then()

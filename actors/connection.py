@@ -67,6 +67,7 @@ class Connection(Outbox):
         "_limits",
         "_next_ping",
         "_open",
+        "_parked",
         "_protocol",
         "_scope",
         "close_code",
@@ -101,6 +102,7 @@ class Connection(Outbox):
         self._next_ping = self._heard_at + limits.ping_interval
         self.session: Session | None = None
         self.prompt: Callable[[bytes], Prompt] | None = None
+        self._parked = b""
         self.close_code: int | None = None
         self.closed_because = ""
 
@@ -273,6 +275,11 @@ class Connection(Outbox):
             return True
         if began is Prompt.DECLINED:
             return False
+        if began is Prompt.PARKED:
+            self._handling = True
+            self._parked = data
+            self.transport.pause()
+            return True
         traffic = self._flusher.traffic
         traffic.bytes_in += len(data)
         traffic.messages_in += 1
@@ -281,6 +288,15 @@ class Connection(Outbox):
             self._handling = True
             self.transport.pause()
         return True
+
+    def offer_again(self) -> None:
+        """What the PARKED message waited for has come: offer it once more, else deliver it."""
+        data, self._parked = self._parked, b""
+        self._handling = False
+        if not (self._open and self._offered(data)):
+            self.transport.give_back(data)
+        elif not self._handling:
+            self.transport.resume()
 
     def answered(self) -> None:
         """The answer to a message that was BEGUN is sent: the next may come."""

@@ -28,7 +28,7 @@ _STOPPED: Final = "the people in memory have stopped"
 class _Load(Generic[V]):
     """One read under way; `published` is set by a commit that happens meanwhile."""
 
-    __slots__ = ("again", "done", "error", "published", "value")
+    __slots__ = ("again", "done", "error", "published", "then", "value")
 
     def __init__(self) -> None:
         self.done = trio.Event()
@@ -36,6 +36,13 @@ class _Load(Generic[V]):
         self.published = False
         self.again = False
         self.error: str | None = None
+        self.then: list[Callable[[], None]] = []  # to be called at the end
+
+    def end(self) -> None:
+        """Wake everybody who waits."""
+        self.done.set()
+        for then in self.then:
+            then()
 
 
 class Known(Generic[V]):
@@ -88,6 +95,20 @@ class Known(Generic[V]):
         if load.error is not None:
             raise StoreUnavailable(load.error)
         return load.value
+
+    def expect(self, user_id: int, then: Callable[[], None]) -> bool:
+        """Have the person's value read and call `then` once when it was, or could not be.
+
+        False when there is nothing to wait for. `then` must not wait or raise.
+        """
+        if user_id in self._kept:
+            return False
+        try:
+            load = self._loads.get(user_id) or self._want(user_id)
+        except StoreUnavailable:
+            return False
+        load.then.append(then)
+        return True
 
     def publish(self, user_id: int, value: V) -> None:
         """This is committed: everybody sees it from now on."""
@@ -160,10 +181,10 @@ class Known(Generic[V]):
             load.value = value
             if value is not None:
                 self._keep(user_id, value)
-        load.done.set()
+        load.end()
 
     def _fail(self, user_ids: Sequence[int], error: str) -> None:
         for user_id in user_ids:
             load = self._loads.pop(user_id)
             load.error = None if load.published else error
-            load.done.set()
+            load.end()

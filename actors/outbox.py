@@ -46,6 +46,9 @@ class Transport(Protocol):
     def resume(self) -> None:
         """Go on after `pause`."""
 
+    def give_back(self, data: bytes) -> None:
+        """Go on after `pause` by receiving what the taker took and cannot use after all."""
+
     def try_send(self, data: bytes | memoryview) -> int:
         """Hand over what fits without waiting; how many bytes were taken. OSError if broken."""
 

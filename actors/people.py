@@ -157,6 +157,11 @@ class People:
         """Whether memory is enough to say that there is such a person, not deleted."""
         return self._profiles.is_known(user_id)
 
+    def expect(self, user_id: int, then: Callable[[], None]) -> bool:
+        """Find out whether there is such a person, and call `then` once when that is in memory or
+        could not be found out. False when there is nothing to wait for."""
+        return self._profiles.expect(user_id, then)
+
     async def is_there(self, user_id: int) -> bool:
         """Whether there is such a person, and not deleted; costs less than their profile."""
         return await self._profiles.is_there(user_id)

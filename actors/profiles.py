@@ -4,7 +4,7 @@ What a token may do and whom money may be sent to is decided on the truth: see a
 """
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import trio
@@ -60,6 +60,10 @@ class Profiles:
         if profile is not None:
             return not profile.deleted
         return self._presence.peek(user_id) is True
+
+    def expect(self, user_id: int, then: Callable[[], None]) -> bool:
+        """Find out whether there is such a person, and call `then` (actors.known)."""
+        return not self.is_known(user_id) and self._presence.expect(user_id, then)
 
     async def is_there(self, user_id: int) -> bool:
         """Whether there is such a person, and not deleted. Raises StoreUnavailable."""

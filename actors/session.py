@@ -48,3 +48,4 @@ class Prompt(Enum):
     DECLINED = 0  # nothing happened; it comes again by `Session.text`
     ANSWERED = 1
     BEGUN = 2  # the session calls `Connection.answered` once it has sent the answer
+    PARKED = 3  # nothing happened yet; the session calls `Connection.offer_again` once it may

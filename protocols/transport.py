@@ -105,6 +105,11 @@ class PlainTransport:
         if self._ready:
             self._wake(None)
 
+    def give_back(self, data: bytes) -> None:
+        """Part of Transport."""
+        self._paused = False
+        self._wake(data)
+
     async def _readable(self) -> bytes | None:
         """Wait for something to read; the bytes, when they have been read already."""
         if self._readiness is None:
@@ -228,6 +233,9 @@ class TlsTransport:
 
     def resume(self) -> None:
         """Never called: nothing is paused."""
+
+    def give_back(self, data: bytes) -> None:
+        """Never called: nothing was taken."""
 
     def try_send(self, data: bytes | memoryview) -> int:
         """Bytes encrypted and taken over, 0 while earlier ones still wait in here."""

@@ -9,7 +9,7 @@ from msgspec import Raw
 from actors.batch import Result
 from actors.ledger import Ledger
 from domain.events import Event
-from domain.ledger import Effects, Intent, Recorded, Refusal, Ticket
+from domain.ledger import AccountKey, Effects, Intent, Recorded, Refusal, Ticket
 from protocols.cashier.codec import encode
 from protocols.cashier.errors import Problem, Refused, of_refusal
 from protocols.cashier.wire.base import Failure, Success, Wire
@@ -109,6 +109,13 @@ class Recording:
         """The reply of the journal as it was committed."""
         assert self._reply is not None, "effects run before a commit is answered"
         return self._reply
+
+
+class Missing(NamedTuple):
+    """What must be in memory before a request can be drafted."""
+
+    user_id: int
+    account: AccountKey
 
 
 class Draft(NamedTuple):

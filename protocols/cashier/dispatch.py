@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
-from protocols.cashier.calls import Call, Draft
+from protocols.cashier.calls import Call, Draft, Missing
 from protocols.cashier.handlers import (
     accounts,
     conversion,
@@ -47,6 +47,6 @@ HANDLERS: Final[dict[str, Handler]] = {
 }
 
 # Those that may also be begun without waiting.
-DRAFTS: Final[dict[str, Callable[[Cashier, Call, Any], Draft | None]]] = {
+DRAFTS: Final[dict[str, Callable[[Cashier, Call, Any], Draft | Missing | None]]] = {
     "transfer": transfers.draft,
 }

@@ -19,9 +19,9 @@ from actors.connection import Connection
 from actors.people import Authenticated
 from actors.session import Prompt
 from domain.events import Fact, person
-from domain.ledger import Refusal, wallet
+from domain.ledger import AccountKey, Refusal, wallet
 from protocols.cashier import codec, events
-from protocols.cashier.calls import Call, Draft, Saved
+from protocols.cashier.calls import Call, Draft, Missing, Saved
 from protocols.cashier.dispatch import DRAFTS, HANDLERS, Handler
 from protocols.cashier.errors import Problem, Refused, unknown_type
 from protocols.cashier.keyed import fingerprint, key_of, once
@@ -60,6 +60,8 @@ class Session:
         )
         self._bucket = _Bucket(cashier.settings.messages_per_second)
         self._has_wallet = False
+        self._awaited = 0  # by a parked request
+        self._is_second = False  # whether a request is offered that was parked
 
     def end(self) -> None:
         """The token has expired or was revoked."""
@@ -111,7 +113,7 @@ class Session:
 
         Like `text`, check by check; whatever is out of the ordinary is declined and left to it.
         """
-        cashier = self._cashier
+        cashier, again = self._cashier, self._is_second
         envelope = codec.decode_envelope(data)
         drafted = DRAFTS.get(envelope.type) if envelope is not None else None
         if envelope is None or drafted is None:
@@ -125,14 +127,37 @@ class Session:
             draft = drafted(cashier, Call(self._user_id), request)
         except Refused:
             return Prompt.DECLINED
+        if isinstance(draft, Missing):
+            return Prompt.DECLINED if again else self._park(draft.user_id, [draft.account])
         if draft is None or not self._bucket.take(trio.current_time()):
             return Prompt.DECLINED
         accepted = cashier.ledger.submit(draft.intent)
         if accepted is None or isinstance(accepted, Refusal):
             self._bucket.give_back()
-            return Prompt.DECLINED
+            if accepted is not None or again:
+                return Prompt.DECLINED
+            return self._park(
+                None, [key for p in draft.intent.postings for key in (p.source, p.destination)]
+            )
         accepted.heard = partial(self._recorded, envelope, draft)
         return Prompt.BEGUN
+
+    def _park(self, user_id: int | None, accounts: list[AccountKey]) -> Prompt:
+        """Have these brought into memory, and the request offered again, once."""
+        cashier, awaited = self._cashier, 0
+        if user_id is not None:
+            awaited += cashier.people.expect(user_id, self._arrived)
+        for account in accounts:
+            awaited += cashier.ledger.accounts.expect(account, self._arrived)
+        self._awaited = awaited
+        return Prompt.PARKED if awaited else Prompt.DECLINED
+
+    def _arrived(self) -> None:
+        self._awaited -= 1
+        if not self._awaited:
+            self._is_second = True
+            self._connection.offer_again()
+            self._is_second = False
 
     def _recorded(self, envelope: Envelope, draft: Draft, result: Result) -> None:
         """The journal is done with a prompt request: answer it with the next write."""

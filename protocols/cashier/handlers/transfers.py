@@ -9,7 +9,7 @@ from domain.identity import Purpose, TokenConsumed
 from domain.ledger import Intent, Posting, Recorded, receipt_code, wallet
 from domain.money import Asset
 from protocols.cashier import checks
-from protocols.cashier.calls import Call, Draft, Recording
+from protocols.cashier.calls import Call, Draft, Missing, Recording
 from protocols.cashier.codec import amount, iso
 from protocols.cashier.errors import Problem, Refused
 from protocols.cashier.handlers.fulfilment import Handover, fulfilling
@@ -32,8 +32,8 @@ class _Order(NamedTuple):
     description: str
 
 
-def draft(cashier: Cashier, call: Call, request: Transfer) -> Draft | None:
-    """A plain transfer to somebody in memory, drafted without waiting; None for all others.
+def draft(cashier: Cashier, call: Call, request: Transfer) -> Draft | Missing | None:
+    """A plain transfer, drafted without waiting; None for all others.
 
     Checks like `transfer` and raises the same Refused.
     """
@@ -43,8 +43,11 @@ def draft(cashier: Cashier, call: Call, request: Transfer) -> Draft | None:
         return None
     units, asset = _money(request)
     recipient = checks.user_id(request.to_user_id)
-    if recipient is None or not cashier.people.is_known(recipient):
+    if recipient is None:
         return None
+    if not cashier.people.is_known(recipient):
+        # Nearly always the account is wanted next: looked up beside the person, not after.
+        return Missing(recipient, wallet(recipient, asset.code))
     return _drafted(call, _order(call, recipient, asset, units, request))
 
 

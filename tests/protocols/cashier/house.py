@@ -50,17 +50,27 @@ class FakeConnection:
         self.close_code: int | None = None
         self.pending = False
         self.prompt: Callable[[bytes], Prompt] | None = None
-        self.began = 0
+        self.began = self.parked = 0
         self._answered = trio.Event()
+        self._again = trio.Event()
 
     async def offered(self, data: bytes) -> bool:
         """Whether the session answered this without its own task."""
-        answered = self._answered = trio.Event()
-        began = self.prompt(data) if self.prompt is not None else Prompt.DECLINED
-        if began is Prompt.BEGUN:
+        self._data, self._answered, self._again = data, trio.Event(), trio.Event()
+        self._began = self.prompt(data) if self.prompt is not None else Prompt.DECLINED
+        if self._began is Prompt.PARKED:
+            self.parked += 1
+            await self._again.wait()
+        if self._began is Prompt.BEGUN:
             self.began += 1
-            await answered.wait()
-        return began is not Prompt.DECLINED
+            await self._answered.wait()
+        return self._began is not Prompt.DECLINED
+
+    def offer_again(self) -> None:
+        assert self.prompt is not None
+        self._began = self.prompt(self._data)
+        assert self._began is not Prompt.PARKED, "parked for ever"
+        self._again.set()
 
     def render_later(self, render: Callable[[], None]) -> None:
         render()

@@ -262,6 +262,38 @@ async def test_what_a_prompt_transfer_must_wait_for_is_left_to_the_task(house: H
     assert strict.connection.began == 0
 
 
+async def test_a_transfer_to_somebody_not_in_memory_waits_for_them_without_a_task(
+    house: House,
+) -> None:
+    await house.credit(USER, "100")
+    await house.connect(PEER)
+    user = await house.connect()
+    order = {"to_user_id": str(PEER), "amount": 1, "currency": "USD"}
+    await user.ask("transfer", **order)
+    assert user.connection.parked == 0
+    began = user.connection.began
+    resident = house.cashier.ledger.accounts.resident
+    del resident[wallet(PEER, "USD")]
+    done = await user.ask("transfer", **order)
+    assert done["to_user_id"] == str(PEER)
+    assert user.connection.parked == 1
+    assert user.connection.began == began + 1
+    resident.clear()
+    await user.ask("transfer", **order)  # the payer's account is gone too
+    assert user.connection.parked == 2
+    assert user.connection.began == began + 2
+
+
+async def test_what_cannot_be_found_is_asked_for_once_more_and_then_refused(house: House) -> None:
+    await house.credit(USER, "100")
+    user = await house.connect()
+    began = user.connection.began
+    order = {"to_user_id": "77777", "amount": 1, "currency": "USD"}
+    assert await user.refused("transfer", **order) == "recipient not found"
+    assert user.connection.parked == 1
+    assert user.connection.began == began
+
+
 @pytest.mark.expects_error_log
 async def test_a_prompt_transfer_whose_journal_fails_is_one_reply(house: House) -> None:
     await house.credit(USER, "100")

@@ -15,6 +15,7 @@ class PromptSession(EchoSession):
     def __init__(self, connection: Connection, log: Log) -> None:
         super().__init__(connection, log)
         self.begun: list[bytes] = []
+        self.parked: list[bytes] = []
 
     async def opened(self) -> None:
         await super().opened()
@@ -27,9 +28,27 @@ class PromptSession(EchoSession):
         if data.startswith(b"later"):
             self.begun.append(data)
             return Prompt.BEGUN
+        if data.startswith(b"park"):
+            self.parked.append(data)
+            return Prompt.PARKED
         if data == b"fault":
             raise RuntimeError("a session's own fault")
         return Prompt.DECLINED
+
+    def come(self, then: Prompt) -> None:
+        """What the parked message waited for is there; what the session says to it now."""
+
+        def prompted(data: bytes) -> Prompt:
+            assert data == self.parked.pop()
+            self.connection.prompt = self.prompted
+            if then is Prompt.ANSWERED:
+                self.connection.send_text(data)
+            elif then is Prompt.BEGUN:
+                self.begun.append(data)
+            return then
+
+        self.connection.prompt = prompted
+        self.connection.offer_again()
 
     def finish(self) -> None:
         data = self.begun.pop()
@@ -84,6 +103,57 @@ async def test_a_pipelined_message_waits_for_the_answer_begun_before_it():
         assert [await client.message() for _ in range(2)] == [b"later 1", b"text"]
         await client.text(b"now")
         assert await client.message() == b"now"
+
+
+async def parked(bed: PromptBed) -> PromptSession:
+    """The newest session, once it has parked something."""
+    while not bed.sessions[-1].parked:
+        await trio.sleep(0.001)
+    return bed.sessions[-1]
+
+
+@pytest.mark.parametrize("then", [Prompt.ANSWERED, Prompt.BEGUN, Prompt.DECLINED])
+async def test_a_parked_message_is_offered_again_before_any_other(then: Prompt) -> None:
+    bed = PromptBed()
+    async with bed.running() as server, websocket(server) as client:
+        for number in range(3):
+            await client.text(b"park %d" % number)
+            session = await parked(bed)
+            await client.text(b"now %d" % number)
+            await trio.sleep(0.02)
+            session.come(then)
+            if then is Prompt.BEGUN:
+                assert session.begun
+                session.finish()
+            expected = [b"park %d" % number, b"now %d" % number]
+            assert [await client.message() for _ in range(2)] == expected
+        assert server.traffic.messages_in == 6
+    assert bed.log.texts[:3].count(b"park 0") == (then is Prompt.DECLINED)
+
+
+async def test_a_client_that_goes_away_while_parked_is_forgotten() -> None:
+    bed = PromptBed()
+    async with bed.running() as server:
+        for way in range(3):
+            async with websocket(server) as client:
+                await client.text(b"park")
+                session = await parked(bed)
+                if way == 1:
+                    session.connection.lost()
+                elif way == 2:
+                    session.connection.close(1001, "going away")
+                    session.come(Prompt.DECLINED)
+                    assert (await client.closing())[0] == 1001
+            if way == 0:
+                session.come(Prompt.DECLINED)
+            while server.sockets:
+                await trio.sleep(0.001)
+            if way == 1:
+                session.connection.offer_again()
+        async with websocket(server) as client:
+            await client.text(b"now")
+            assert await client.message() == b"now"
+    assert bed.log.events.count("closed") == 4
 
 
 async def test_what_is_not_one_whole_message_goes_the_ordinary_way():
