@@ -5,6 +5,8 @@ FITS := import ensurepip, sys, venv; sys.exit(not (3, 11) <= sys.version_info < 
 PYTHON ?= $(shell /usr/bin/python3 -c '$(FITS)' 2>/dev/null && echo /usr/bin/python3 || echo python3)
 BIN := .venv/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
+# Without its bytecode each of the many servers that tests start compiles half a thousand files.
+export PYTHONDONTWRITEBYTECODE :=
 
 .PHONY: serve test check bench crash binary lock clean
 
