@@ -28,6 +28,7 @@ from actors.payment_evidence import (
     Source,
     Verdict,
     belongs,
+    has_overtaken,
     weigh,
 )
 from actors.payment_handover import handed_over
@@ -40,6 +41,7 @@ from actors.payment_messages import (
     Message,
     Nudge,
     OnChain,
+    Overtaken,
     Rule,
 )
 from actors.payment_parts import Parts, moved_fact
@@ -151,8 +153,9 @@ class PaymentActor:
 
     async def _answer(self, message: Message) -> object:
         match message:
-            case Evidence(result=result):
-                return await self._evidence(result)
+            case Evidence(result=result, waited=waited):
+                early = not waited and has_overtaken(self.payment, result)
+                return Overtaken.EARLY if early else await self._evidence(result)
             case Nudge(ended_too=ended_too):
                 self._ask_about(ended_too=ended_too)
             case Called(step=step, result=result):
@@ -196,8 +199,7 @@ class PaymentActor:
 
     def _ask_about(self, *, ended_too: bool = False) -> None:
         now_us = self.parts.clock.now_us()
-        may_ask = self.payment.is_open or ended_too
-        if may_ask and now_us >= self.questioned_us + QUESTION_GAP_US:
+        if (self.payment.is_open or ended_too) and now_us >= self.questioned_us + QUESTION_GAP_US:
             self.questioned_us = now_us
             self.calls.question(self.payment)
 
@@ -343,8 +345,9 @@ class PaymentActor:
         payment = self.payment
         known: dict[str, Any]
         match result:
-            case PushResult(checkout=checkout):
+            case PushResult(checkout=checkout, merchant=merchant):
                 known = {"checkout": payment.checkout or checkout}
+                known["merchant"] = payment.merchant or merchant
                 confirm = self.parts.confirms
                 return await self._weigh(result.outcome, Source.CALLBACK, confirm=confirm, **known)
             case TransferResult(conversation=conversation):

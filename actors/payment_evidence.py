@@ -150,6 +150,13 @@ def belongs(payment: Payment, originator: str, result: Result) -> bool:
             )
 
 
+def has_overtaken(payment: Payment, result: Result | Outcome) -> bool:
+    """Whether it is the callback of a push that the provider has not answered yet: whoever
+    ordered it is told that it was accepted first (MPWS-C11)."""
+    is_push = isinstance(result, PushResult) and payment.kind in COLLECTIONS
+    return is_push and payment.is_open and payment.asking and not payment.checkout
+
+
 def weigh(
     payment: Payment, outcome: Outcome, source: Source, owner: int | None, *, confirm: bool = False
 ) -> Verdict:

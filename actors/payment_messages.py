@@ -1,6 +1,7 @@
 """What payment actors are told."""
 
 from collections.abc import Callable
+from enum import Enum
 from typing import Any
 
 import msgspec
@@ -14,13 +15,21 @@ from domain.ledger import AccountKey, Recorded, Ticket
 from domain.payments import Payment
 
 
+class Overtaken(Enum):
+    """A push's callback came before the provider's answer to the push (MPWS-C11)."""
+
+    EARLY = "the push is not answered yet"
+
+
 class Evidence(msgspec.Struct, frozen=True):
     """What the provider said of the money: a callback as it was read, or its bare outcome.
 
-    Answered with the verdict once that is recorded, or with a Refusal: then try again.
+    Answered with the verdict once that is recorded, or with a Refusal: then try again; or with
+    EARLY, once, where it has overtaken the answer to the call it is about.
     """
 
     result: Result | Outcome
+    waited: bool = False
 
 
 class Nudge(msgspec.Struct, frozen=True):

@@ -24,6 +24,7 @@ from actors.payment_messages import (
     Message,
     Nudge,
     OnChain,
+    Overtaken,
     Rule,
 )
 from actors.payment_parts import Parts, label
@@ -46,6 +47,7 @@ log = structlog.get_logger(__name__)
 
 ANSWER_WITHIN_S: Final = 10.0  # a command to a payment; its calls to a provider run beside it
 CAPACITY: Final = 64
+OVERTAKEN_S: Final = 5.0  # so long a callback waits for the answer it has overtaken (MPWS-C11)
 # Whoever made a payment may have gone before its actor was started: then this finds it.
 LOOK_FOR_UNASKED_S: Final = 2.0
 LOOK_FOR_OPEN_S: Final = 60.0  # also how long a payment that crashed too often is left alone
@@ -138,7 +140,11 @@ class Payments:
         """What a trusted callback said, or its bare outcome; the verdict, once it is recorded."""
         if isinstance(result, StatusResult) and self.inquiries.answered(payment_id, result):
             return "asked about a receipt"
-        answer: str | Refusal = await self._ask(payment_id, Evidence(result))
+        answer: str | Refusal | Overtaken = await self._ask(payment_id, Evidence(result))
+        if isinstance(answer, Overtaken):
+            await self.until(payment_id, _is_answered, OVERTAKEN_S)
+            answer = await self._ask(payment_id, Evidence(result, waited=True))
+            assert not isinstance(answer, Overtaken), "it has waited"
         return answer
 
     async def chain_arrived(self, payment_id: int, deposit: Deposit) -> bool | Refusal:
@@ -295,6 +301,10 @@ class Payments:
 
     def _derived(self, payment_id: int, what: str) -> str:
         return hmac.new(self._secret, f"{what}:{payment_id}".encode(), sha256).hexdigest()[:40]
+
+
+def _is_answered(payment: Payment) -> bool:
+    return not payment.asking
 
 
 def _review(payment: Payment) -> Review:

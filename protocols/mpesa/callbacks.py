@@ -51,7 +51,10 @@ def _validation(intake: CallbackIntake, allowed: Allows, path: str) -> Route:
     async def validate(request: Request) -> Response:
         if not allowed(request.client):
             return Response(403, REJECTED)
-        return Response(200, await intake.validate(request.query.get("key", ""), request.body))
+        try:
+            return Response(200, await intake.validate(request.query.get("key", ""), request.body))
+        except intake.unavailable:
+            return Response(503, REJECTED)
 
     return Route(
         "POST",
@@ -96,5 +99,8 @@ class CallbackHandler:
         if not self._allowed(request.client):
             return Response(403, REJECTED)
         key = request.query.get("key", "")
-        await self._intake.take(self._source, hash_, key, request.client, request.body)
+        try:
+            await self._intake.take(self._source, hash_, key, request.client, request.body)
+        except self._intake.unavailable:
+            return Response(503, REJECTED)  # not kept, so not acknowledged: it comes again
         return Response(200, ACCEPTED)

@@ -156,8 +156,8 @@ class QueueData(Wire, frozen=True, kw_only=True):
 class Done(Wire, frozen=True, kw_only=True):
     """Success over HTTP."""
 
-    data: PushData | QueueData
     success: bool = True
+    data: PushData | QueueData
 
 
 class ErrorBody(Wire, frozen=True, kw_only=True):
@@ -171,8 +171,8 @@ class ErrorBody(Wire, frozen=True, kw_only=True):
 class Failed(Wire, frozen=True, kw_only=True):
     """Failure over HTTP."""
 
-    error: ErrorBody
     success: bool = False
+    error: ErrorBody
 
 
 # What documents say of the envelopes' members.

@@ -189,6 +189,21 @@ async def test_the_key_of_one_payment_opens_no_other(world: World) -> None:
     assert await withdrawable(world, mine) == await withdrawable(world, other) == 0
 
 
+async def test_a_callback_that_overtakes_the_push_is_told_after_it(world: World) -> None:
+    """MPWS-C11: waits up to 5 s; the reply still names the merchant's request."""
+    order = ordered(100)
+    await world.rule("slow", phone=order["phone"], delay_seconds=1)
+    async with line(world, STK + new_hash()) as socket:
+        await socket.send("push", **order)
+        operation = await world.operation(order["phone"])
+        body = paid(operation["checkout"], 100, receipt(), order["phone"])
+        await call(world, operation["callback_url"], body)
+        pushed, done = await socket.frame("push"), await socket.frame("status")
+        assert (pushed["checkout"], pushed["status"]) == (operation["checkout"], "pending")
+        assert pushed["merchant"]
+        assert done["status"] == "completed"
+
+
 async def test_an_unknown_hash_with_the_right_key_is_no_obstacle(world: World) -> None:
     """MPWS-C11."""
     hash_ = new_hash()

@@ -80,11 +80,16 @@ async def test_twenty_callbacks_at_once_credit_once(house: House) -> None:
     assert (await house.now(made)).state is State.COMPLETED
 
 
-async def test_a_callback_may_overtake_the_answer_to_the_push(house: House) -> None:
-    """MPWS-C11."""
+@pytest.mark.parametrize("patient", [True, False])
+async def test_a_callback_may_overtake_the_answer_to_the_push(
+    house: House, monkeypatch: pytest.MonkeyPatch, patient: bool
+) -> None:
+    """MPWS-C11: it waits for the answer, up to 5 s, so that whoever ordered is told first."""
+    monkeypatch.setattr("actors.payments.OVERTAKEN_S", 5.0 if patient else 0.05)
     made, user_id, operation = await begun(house, Plan(answer_delay_s=0.3))
     done = await house.until(made, State.COMPLETED)
-    assert done.checkout == operation.checkout  # named by the callback itself
+    assert done.asking is not patient
+    assert (done.checkout, done.merchant) == (operation.checkout, "m")
     await trio.sleep(0.4)
     assert (await house.now(made)).state is State.COMPLETED
     assert await house.usd(user_id) == ("107.50", "0.00")

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from actors.callbacks import Source
+from actors.identity_store import StoreUnavailable
 from protocols.http import Request
 from protocols.mpesa.callbacks import alias_routes, callback_routes
 from protocols.mpesa.wire import ACCEPTED, REJECTED
@@ -19,11 +20,19 @@ class Intake:
     def __init__(self) -> None:
         self.taken: list[tuple[Any, ...]] = []
         self.asked: list[tuple[str, bytes]] = []
+        self.away = False
+        self.unavailable = (StoreUnavailable,)
 
     async def take(self, *what: Any) -> None:
+        self._reach()
         self.taken.append(what)
 
+    def _reach(self) -> None:
+        if self.away:
+            raise StoreUnavailable("away")
+
     async def validate(self, key: str, body: bytes) -> bytes:
+        self._reach()
         self.asked.append((key, body))
         return b'{"ResultCode":"0","ResultDesc":"Accepted"}'
 
@@ -60,6 +69,14 @@ async def test_a_callback_is_kept_raw_and_then_acknowledged(path: str) -> None:
     ((source, hash_, key, client, body),) = intake.taken
     assert isinstance(source, Source)
     assert (hash_, key, client, body) == ("user123", "abc", SAFARICOM, b"{body}")
+
+
+@pytest.mark.parametrize("path", [*PATHS, *VALIDATIONS])
+async def test_what_cannot_be_kept_is_not_acknowledged(path: str) -> None:
+    """Issue B.1: stored before it is acknowledged; 503 in the provider's own words."""
+    intake = Intake()
+    intake.away = True
+    assert await call(intake, path, query="key=abc") == (503, REJECTED)
 
 
 @pytest.mark.parametrize("path", [*PATHS, *VALIDATIONS])

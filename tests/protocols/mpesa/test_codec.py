@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from domain.money import UNITS_PER_WHOLE, units_of
 from protocols.mpesa import codec
 from protocols.mpesa.errors import Code, Refused
+from protocols.mpesa.wire import Done, ErrorBody, Failed, PushData, QueueData
 
 LARGEST = units_of("250000")
 ORDER = {"phone": "254712345678", "amount": 100, "description": "Payment description"}
@@ -172,3 +173,19 @@ def test_equal_orders_have_one_fingerprint_and_others_another() -> None:
         ("push", "h", read(description="")),
     ):
         assert codec.fingerprint(kind, hash_, order) != known
+
+
+def test_http_answers_are_the_decided_text_to_the_byte() -> None:
+    """MPWS-C05: `success` first, as it is written there."""
+    pushed = Done(data=PushData(checkout="ws_CO_1", merchant="m", status="pending"))
+    assert codec.encode(pushed) == (
+        b'{"success":true,"data":{"checkout":"ws_CO_1","merchant":"m","status":"pending"}}'
+    )
+    queued = Done(data=QueueData(conversation="AG_1", status="queued"))
+    assert codec.encode(queued) == (
+        b'{"success":true,"data":{"conversation":"AG_1","status":"queued"}}'
+    )
+    failed = Failed(error=ErrorBody(code="NOT_FOUND", message="not found"))
+    assert codec.encode(failed) == (
+        b'{"success":false,"error":{"code":"NOT_FOUND","message":"not found"}}'
+    )
