@@ -16,10 +16,13 @@ from actors.batch import Batch
 from actors.callbacks import Source
 from actors.payment_store import PaymentCreated, PaymentMoved
 from app import main
+from domain.chains.transfers import WithdrawalKind
 from domain.payments import Kind, State
+from providers.evm.payer import EvmPayer
 from providers.mpesa.client import Mpesa
 from providers.tron.payer import TronPayer
 from storage.callbacks import PostgresCallbacks
+from storage.chain_sweeps import PostgresSweeps
 from storage.chains import PostgresChains
 from storage.journal import PostgresJournal
 from storage.payments import PostgresPayments
@@ -65,6 +68,24 @@ def _second(*_: Any) -> bool:
     """A withdrawal's callback is the second one: the first paid for what is withdrawn."""
     _handled.append(1)
     return len(_handled) == 2
+
+
+def _is_sweep(ref: str) -> bool:
+    return ref.startswith("SWP-") and "-gas-" not in ref
+
+
+def _is_of(ending: str, place: int = 1) -> Matches:
+    """A call about the signed transaction of a sweep (-1) or of its gas (-gas-1)."""
+
+    def matches(*arguments: Any) -> bool:
+        ref: str = arguments[place].withdrawal_id
+        return ref.endswith(ending) and ("-gas-" in ref) == ("gas" in ending)
+
+    return matches
+
+
+def _is_settled(kind: WithdrawalKind) -> Matches:
+    return lambda withdrawal: withdrawal.kind is kind
 
 
 PUSH_STEPS = {
@@ -116,7 +137,18 @@ DEPOSIT_STEPS = {
     "confirmed": Step(PostgresChains, "mature", _any),
     **{name: ON_US_STEPS[name] for name in ("credited", "told")},
 }
+SWEEP_STEPS = {
+    "begun": Step(PostgresSweeps, "begin", _any),
+    "gas signed": Step(PostgresChains, "sign", _is_of("-gas-1")),
+    "gas broadcast": Step(EvmPayer, "send", _is_of("-gas-1", 0)),
+    "gas confirmed": Step(PostgresChains, "settle", _is_settled(WithdrawalKind.GAS)),
+    "signed": Step(PostgresChains, "sign", _is_of("-1")),
+    "broadcast": Step(EvmPayer, "send", _is_of("-1", 0)),
+    "confirmed": Step(PostgresChains, "settle", _is_settled(WithdrawalKind.SWEEP)),
+    "told": Step(PostgresChains, "told_withdrawal", lambda ref, _state: _is_sweep(ref)),
+}
 STEPS = {
+    **{f"sweep {name}": step for name, step in SWEEP_STEPS.items()},
     **{f"withdrawal {name}": step for name, step in WITHDRAWAL_STEPS.items()},
     **{f"on us {name}": step for name, step in ON_US_STEPS.items()},
     **{f"deposit {name}": step for name, step in DEPOSIT_STEPS.items()},

@@ -15,9 +15,10 @@ from trio_websocket import ConnectionClosed, DisconnectionTimeout
 
 from domain.money import UNITS_PER_WHOLE
 from storage.pool import Pool
-from tests.flows.killed_server import DEPOSIT_STEPS, ON_US_STEPS, WITHDRAWAL_STEPS
-from tests.flows.test_crypto import OUTSIDE, announce, pay, withdraw
+from tests.flows.killed_server import DEPOSIT_STEPS, ON_US_STEPS, SWEEP_STEPS, WITHDRAWAL_STEPS
+from tests.flows.test_crypto import OUTSIDE, announce, mined, pay, withdraw
 from tests.flows.test_mpesa_killed import client, died, moments, over, port, process, sound
+from tests.flows.test_sweeps import admin, sweep
 
 __all__ = ["port"]  # a fixture
 
@@ -108,4 +109,45 @@ async def test_a_withdrawal_settled_on_us_survives_being_killed(
     assert await balance(pool, int(receiver.id), "USDT") == 98
     assert await balance(pool, 0, "USDT", "CHAIN_CUSTODY", "tron") == 0
     assert (await pool.fetch("SELECT count(*) FROM payments"))[0][0] == 2
+    await sound(pool)
+
+
+_SWEPT = """
+SELECT kind, state, count(*) FROM chain_withdrawals WHERE kind <> 'payout' GROUP BY 1, 2 ORDER BY 1
+"""
+_SWEEPING = """
+SELECT count(*) FROM chain_withdrawals
+WHERE kind <> 'payout' AND (state IN ('queued', 'signed', 'sent') OR told <> state)
+"""
+
+
+@pytest.mark.parametrize(("step", "when"), moments("sweep", SWEEP_STEPS))
+async def test_a_sweep_survives_being_killed(
+    tmp_path: Path, dsn: str, pool: Pool, port: int, step: str, when: str
+) -> None:
+    """Asked for again after the restart, as an operator would: begun, funded and sent once."""
+    with process(tmp_path, dsn, port, step, when) as (base, run):
+        async with client(base) as world:
+            user = await world.user()
+            who = await admin(world)
+            async with world.cashier(user) as socket:
+                made = await announce(socket, "USDC", 40)
+                await pay(world, "USDC", made["wallet_address"], "40")
+                await mined(world, socket, "deposit_completed", "polygon")
+            async with dying():
+                await sweep(world, who, chain="polygon", execute=True)
+            await died(run)
+    with process(tmp_path, dsn, port) as (base, _):
+        async with client(base) as world:
+            assert (await sweep(world, who, chain="polygon", execute=True)).status_code == 200
+            with trio.fail_after(60):
+                while (await pool.fetch(_SWEEPING))[0][0]:
+                    await trio.sleep(0.05)
+            again = await sweep(world, who, chain="polygon", execute=True, everything=True)
+            assert [row["action"] for row in again.json()["rows"]] == ["empty"]
+    swept = [tuple(row) for row in await pool.fetch(_SWEPT)]
+    assert swept == [("gas", "confirmed", 1), ("sweep", "confirmed", 1)]
+    assert (await pool.fetch("SELECT count(*) FROM chain_transactions"))[0][0] == 2
+    assert await balance(pool, int(user.id), "USDC") == 40
+    assert await balance(pool, 0, "USDC", "CHAIN_CUSTODY", "polygon") == -40
     await sound(pool)
