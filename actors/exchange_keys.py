@@ -143,12 +143,17 @@ class ExchangeKeys:
         """By platform with keys. A check older than a minute is made again, all at once."""
         stored = [one for one in await self._store.of(profile.user_id) if _theirs(profile, one)]
         found: dict[str, Health] = {}
+        checked: list[StoredKeys] = []
         async with trio.open_nursery() as nursery:
             for one in stored:
-                nursery.start_soon(self._look, one, found)
+                nursery.start_soon(self._look, one, found, checked)
+        for one in checked:  # not in the nursery: what storage raises must reach the caller bare
+            await self._store.checked(one)
         return {one.platform: found[one.platform] for one in stored}
 
-    async def _look(self, stored: StoredKeys, found: dict[str, Health]) -> None:
+    async def _look(
+        self, stored: StoredKeys, found: dict[str, Health], checked: list[StoredKeys]
+    ) -> None:
         """Fill in the health of one; what an exchange does not answer in time stays as it was."""
         found[stored.platform] = _health(stored)
         if self._clock.now_us() - stored.checked_us < FRESH_US:
@@ -164,15 +169,15 @@ class ExchangeKeys:
                 )
         if check is None:
             return
-        checked = msgspec.structs.replace(
+        renewed = msgspec.structs.replace(
             stored,
             valid=check.valid,
             checked_us=self._clock.now_us(),
             latency_ms=check.latency_ms,
             can_withdraw=check.can_withdraw,
         )
-        await self._store.checked(checked)
-        found[stored.platform] = _health(checked)
+        checked.append(renewed)
+        found[stored.platform] = _health(renewed)
 
     async def _ask(self, platform: str, keys: Keys) -> KeyCheck:
         exchange = self._exchanges.get(platform)
