@@ -135,7 +135,7 @@ _Waiters = list[trio.lowlevel.Task | Callable[[], None]]
 LOAD_BATCH: Final = 512  # accounts per recovery query
 LOADERS: Final = 2  # simultaneous recovery queries
 _STOPPED: Final = "the account directory has stopped"
-RESIDENT_LIMIT: Final = 400_000  # accounts kept in memory: about 200 MB
+RESIDENT_LIMIT: Final = 400_000  # accounts kept in memory: about 300 MB
 
 
 class Accounts:
