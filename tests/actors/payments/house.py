@@ -176,7 +176,7 @@ class House:
                     await trio.sleep(0.005)
                 doing = "calls, or due payments"
                 while waiting := await self.open():
-                    if not any(self._acts(payment) for payment in waiting):
+                    if not any(self.acts(payment) for payment in waiting):
                         break
                     await trio.sleep(0.005)
                 if not waiting:
@@ -187,7 +187,7 @@ class House:
         rows = await self.pool.fetch("SELECT source, body, verdict FROM callbacks ORDER BY id")
         raise AssertionError(f"still {doing}: {self.provider.operations}, {rows[-5:]}")
 
-    def _acts(self, payment: Payment) -> bool:
+    def acts(self, payment: Payment) -> bool:
         """Whether the payment's actor has something to do before time may pass."""
         is_due = 0 < payment.due_us <= self.clock.now_us()
         return payment.asking or _unasked(payment) or is_due

@@ -2,6 +2,7 @@
 
 import msgspec
 import pytest
+import trio
 
 from actors.audit import AuditEntry
 from actors.clock import US, Clock
@@ -13,7 +14,9 @@ from domain.payments import Kind, Payment, State
 from storage.audit import PostgresAudit
 from storage.incoming import PostgresIncoming
 from tests.actors.payments.house import House, living
+from tests.actors.payments.killable import Place, Points
 from tests.actors.payments.provider import REFUSED, Plan, Provider
+from tests.actors.payments.test_crashes import killable, provider_clock
 
 REVERSAL = Payment(
     id=7,
@@ -74,6 +77,57 @@ def desk(house: House) -> Reversals:
 
 def deed(note: str = "") -> AuditEntry:
     return AuditEntry(at_us=1, operator_id=9, how="pwd", action="reverse", subject="x", note=note)
+
+
+async def at_rest(house: House) -> None:
+    """Until everybody has acted on whatever silence lasted an hour."""
+    for _ in range(6):
+        with trio.fail_after(60):
+            while not house.provider.is_quiet or await house.unhandled() or await acting(house):
+                await trio.sleep(0.005)
+        house.clock.advance(600)
+
+
+async def acting(house: House) -> bool:
+    return any(house.acts(payment) for payment in await house.open())
+
+
+async def killed_at(dsn: str, provider: Provider, place: Place | None) -> Points:
+    """A reversal in a process that is killed at one place, and what a second one makes of it."""
+    points, receipt, user_id = Points(), "", 0
+    async with killable(dsn, provider, points) as house:
+        user_id = await house.person()
+        receipt = await cash_in_suspense(house, user_id)
+        await at_rest(house)
+        provider.reversals[receipt] = Plan()
+        points.passed.clear()
+        points.at = place
+        await desk(house).order(receipt, deed())
+        await at_rest(house)
+    async with living(dsn, provider, clock=provider_clock(provider)) as house:
+        await at_rest(house)
+        given_back = [o for o in provider.operations if o.phone == receipt]
+        assert [ref for kind, ref in provider.asked if kind == "reversal"].count(receipt) <= 1
+        made = await house.payments.store.by_ref(f"REV-{receipt}")
+        assert await house.suspended(user_id) == (0 if given_back else 1000)
+        if given_back:
+            assert made is not None
+            assert made.state is State.COMPLETED
+        await house.check_books()
+    return points
+
+
+async def test_a_reversal_survives_a_kill_at_any_place(dsn: str, provider: Provider) -> None:
+    """Recorded before it is sent, sent once at most; what was given back is out of suspense."""
+    places = [*(await killed_at(dsn, provider, None)).passed]
+    names = {name for name, _ in places}
+    assert {
+        "before a commit",
+        "before the reversal is sent",
+        "after the reversal was taken",
+    } <= names
+    for place in places:
+        await killed_at(dsn, provider, place)
 
 
 async def reversal(house: House, receipt: str) -> Payment:
