@@ -69,7 +69,7 @@ def encode_event(
 class Sink(Outbox):
     """The sending end of one event stream; lives as long as the client listens."""
 
-    __slots__ = ("_ended", "_write_timeout", "closed", "last_event_id", "scope")
+    __slots__ = ("_write_timeout", "closed", "last_event_id", "scope")
 
     def __init__(
         self,
@@ -80,7 +80,6 @@ class Sink(Outbox):
     ) -> None:
         super().__init__(transport, flusher, limits.max_events, limits.max_bytes)
         self._write_timeout = limits.write_timeout
-        self._ended = trio.Event()
         self.scope: trio.CancelScope | None = None  # of the source
         self.closed = False
         self.last_event_id = last_event_id
@@ -103,15 +102,6 @@ class Sink(Outbox):
             self._flusher.traffic.messages_out += 1
             self.send_bytes(encode_event(data, event=event, id=id, retry=retry))
 
-    def comment(self, text: str = "") -> None:
-        """Queue a comment line, which clients ignore."""
-        if not self.closed:
-            self.send_bytes(b":" + text.replace("\n", " ").replace("\r", " ").encode() + b"\n\n")
-
-    async def wait_closed(self) -> None:
-        """Wait until the client is gone or the stream was closed."""
-        await self._ended.wait()
-
     def close(self) -> None:
         """End the stream after what is queued."""
         if not self.closed:
@@ -120,7 +110,6 @@ class Sink(Outbox):
 
     def _end(self) -> None:
         self.closed = True
-        self._ended.set()
         if self.scope is not None:
             self.scope.cancel()
 
