@@ -31,7 +31,7 @@ from websockets.protocol import OPEN, SERVER
 from websockets.protocol import Protocol as WebSocketProtocol
 
 from actors.frames import text_frame
-from actors.framing import Framing
+from actors.framing import Framing, is_utf8
 from actors.liveness import NEVER
 from actors.outbox import Flusher, Outbox, Transport
 from actors.session import Prompt, Session, SocketLimits
@@ -64,6 +64,7 @@ class Connection(Outbox):
         "_handling",
         "_heard_at",
         "_held",
+        "_leaving",
         "_limits",
         "_next_ping",
         "_open",
@@ -96,6 +97,7 @@ class Connection(Outbox):
         self._open = True
         self._failed = False
         self._handling = False
+        self._leaving: tuple[int, str] | None = None  # code and reason, once in hand is answered
         self._held = 0  # bytes of an unfinished message
         self._closing_by = NEVER
         self._heard_at = trio.current_time()
@@ -134,6 +136,12 @@ class Connection(Outbox):
             self._protocol.send_close(code, _short(reason))
             self._queue_protocol_writes()
         self._shut(code, reason)
+
+    def leave(self, code: int, reason: str) -> None:
+        """As close(), but the message in hand is answered first; none after it is taken."""
+        self._leaving = (code, reason)
+        if not self._handling:
+            self.close(code, reason)
 
     def _fail(self, code: int, reason: str) -> None:
         """Close without waiting for an answer: the peer is wrong, dead or too slow."""
@@ -238,7 +246,7 @@ class Connection(Outbox):
                 self._handling = True
                 self.session = make_session(self)
                 await self.session.opened()
-                self._handling = False
+                self._handled()
                 self.transport.offer_to(self._offered)
                 data, first = first or await self.transport.recv(), b""
                 while data:
@@ -266,7 +274,7 @@ class Connection(Outbox):
         if prompt is None or not self._open:
             return False
         message = self._framing.whole(data, self._limits.max_message)
-        if message is None or not (message.isascii() or _is_utf8(message)):
+        if message is None or not (message.isascii() or is_utf8(message)):
             return False
         try:
             began = prompt(message)
@@ -296,13 +304,19 @@ class Connection(Outbox):
         if not (self._open and self._offered(data)):
             self.transport.give_back(data)
         elif not self._handling:
-            self.transport.resume()
+            self.answered()
 
     def answered(self) -> None:
         """The answer to a message that was BEGUN is sent: the next may come."""
+        self._handled()
+        self.transport.resume()
+
+    def _handled(self) -> None:
+        """Nothing is in hand."""
         self._handling = False
         self._heard_at = self._flusher.wheel.now
-        self.transport.resume()
+        if self._leaving is not None:
+            self.close(*self._leaving)
 
     async def _take(self, data: bytes) -> None:
         """Parse `data` piece by piece and deliver its messages in order."""
@@ -342,12 +356,11 @@ class Connection(Outbox):
         self._handling = True
         if opcode is Opcode.BINARY:
             await session.binary(data)
-        elif data.isascii() or _is_utf8(data):
+        elif data.isascii() or is_utf8(data):
             await session.text(data)
         else:
             self._fail(CloseCode.INVALID_DATA, "invalid UTF-8")
-        self._handling = False
-        self._heard_at = self._flusher.wheel.now
+        self._handled()
 
     def _shut_by_peer(self) -> None:
         """The protocol has closed: by the peer's close frame or because of what it sent."""
@@ -382,11 +395,3 @@ class Connection(Outbox):
 def _short(reason: str) -> str:
     """A close frame carries at most 123 bytes of reason."""
     return reason.encode()[:_MAX_REASON_BYTES].decode(errors="ignore")
-
-
-def _is_utf8(data: bytes) -> bool:
-    try:
-        data.decode()
-    except UnicodeDecodeError:
-        return False
-    return True

@@ -64,3 +64,12 @@ class Framing:
             return opcode, bytes(frame.data)
         self._fragments, self._opcode = bytearray(frame.data), opcode
         return None
+
+
+def is_utf8(data: bytes) -> bool:
+    """Whether a text message is one."""
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        return False
+    return True

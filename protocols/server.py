@@ -64,14 +64,14 @@ class Server:
         self.scope = trio.CancelScope()
 
     async def drain(self, grace: float = 10.0) -> None:
-        """Stop: sockets get 1001, requests in flight are finished, then everything is closed.
+        """Stop: requests in flight are finished, sockets get 1001, then everything is closed.
 
         New connections are still answered (503, and /healthz by its own handler) until the last
         request is done or `grace` seconds have passed. Afterwards `serve` returns.
         """
         self.draining = True
         for connection in list(self.sockets):
-            connection.close(1001, "server stopping")
+            connection.leave(1001, "server stopping")
         for http in list(self.https):
             if http.sink is not None:
                 http.sink.close()

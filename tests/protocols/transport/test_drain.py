@@ -89,9 +89,10 @@ async def test_a_handler_in_a_socket_gets_the_grace_too():
         await bed.log.waiting.wait()
         async with trio.open_nursery() as nursery:
             nursery.start_soon(server.drain, 5)
-            assert (await client.receive())[0] == CLOSE
             await trio.sleep(0.05)
+            assert bed.log.events == ["opened"]
             bed.log.release.set()
+            assert (await client.receive())[0] == CLOSE
     assert bed.log.events == ["opened", "released", "closed"]
 
 

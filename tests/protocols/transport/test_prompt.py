@@ -233,3 +233,30 @@ async def test_an_answer_that_cannot_be_made_ends_its_socket_and_no_other():
             await client.stream.receive_some()
         await other.text(b"now")
         assert await other.message() == b"now"
+
+
+async def test_a_drain_waits_for_the_answer_in_hand_and_takes_no_message_after_it():
+    """Whoever's money moved is told so before 1001, when the server stops."""
+    bed = PromptBed()
+    async with (
+        bed.running() as server,
+        trio.open_nursery() as nursery,
+        websocket(server) as prompt,
+        websocket(server) as parked,
+    ):
+        first, second = bed.sessions
+        await prompt.text(b"later 1")
+        while not first.begun:
+            await trio.sleep(0.001)
+        await prompt.text(b"now 2")
+        await parked.text(b"park")
+        while not second.parked:
+            await trio.sleep(0.001)
+        nursery.start_soon(server.drain, 5)
+        await trio.sleep(0.05)
+        first.finish()
+        assert await prompt.message() == b"later 1"
+        assert await prompt.closing() == (1001, "server stopping")
+        second.come(Prompt.ANSWERED)
+        assert await parked.message() == b"park"
+        assert await parked.closing() == (1001, "server stopping")
