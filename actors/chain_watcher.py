@@ -180,9 +180,12 @@ class Watcher:
         if block == self._block:
             raise ChainUnavailable("the node's blocks do not fit together")
         if not hashes:
-            block = min(block, tip)
+            block = max(min(block, tip), 0)
             log.error("chain reorganised beyond the window", chain=self._chain.key, block=block)
-            hashes = [await self._source.hash_at(block) or ""]
+            known = await self._source.hash_at(block)
+            if known is None:
+                raise ChainUnavailable("the chain's blocks are not all there")
+            hashes = [known]
         log.warning("chain reorganised", chain=self._chain.key, above=block, was_at=self._block)
         cursor = Cursor(block, tuple(hashes))
         if await self._store.retract(self._chain.key, block, cursor):

@@ -1,6 +1,7 @@
 """Crashes between any two steps: what was signed is stored before it is sent, and stays it."""
 
 import random
+from decimal import Decimal
 
 import pytest
 import trio
@@ -10,7 +11,7 @@ from actors.chain_rail import Delivery
 from actors.chains import Unknown
 from domain.chains.transfers import SignedTransaction
 from storage.pool import Pool
-from tests.actors.chains.house import House, opened
+from tests.actors.chains.house import ALICE, House, opened
 from tests.actors.chains.test_withdrawals import ONE, OUTSIDE, received
 
 TOKENS = [("arbitrum", "USDC"), ("tron", "USDT"), ("bitcoin", "BTC")]
@@ -123,3 +124,24 @@ async def test_whatever_happens_every_withdrawal_is_paid_once(
         ended = {w.id: w.state.value for w in house.facts.withdrawals}
         assert ended == dict.fromkeys(asked, "confirmed")
         assert await received(house, chain, token) == len(asked) * ONE
+
+
+@pytest.mark.expects_error_log
+async def test_a_chain_that_is_another_and_shorter_is_read_from_its_first_block(
+    pool: Pool,
+) -> None:
+    """A test chain that was begun anew: nothing that is remembered is on it."""
+    remembered = [f"{n:064x}" for n in range(200)]
+    async with opened(pool, "bitcoin") as house:
+        await house.settle("bitcoin", 1)
+        tip = (await pool.fetch("SELECT block FROM chain_cursors"))[0][0]
+        await pool.execute(
+            "UPDATE chain_cursors SET block = %s, hashes = %s", [tip + 40, remembered]
+        )
+        await house.restart()
+        address = await house.rail.address_of(ALICE, "bitcoin")
+        await house.sims.deposit("bitcoin", address, "BTC", Decimal(1))
+        await house.settle("bitcoin", 10)
+        assert house.facts.states()[-1] == "confirmed"
+        (block,) = (await pool.fetch("SELECT block FROM chain_cursors"))[0]
+        assert 0 <= block <= tip + 12
