@@ -16,6 +16,7 @@ import sys
 from collections.abc import AsyncIterator, Generator, Iterator
 from pathlib import Path
 
+import hypothesis
 import psycopg
 import pytest
 import structlog
@@ -35,6 +36,11 @@ def pytest_configure(config: pytest.Config) -> None:
     # A machine that is frozen for a while must not fail what waits for an answer: every test
     # without a clock of its own runs on the server's.
     trio._core._run.SystemClock = AwakeClock  # type: ignore[misc,assignment]
+    # Nor may a machine that is busy: no test is about how long it takes.
+    hypothesis.settings.register_profile(
+        "house", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+    )
+    hypothesis.settings.load_profile("house")
     config.addinivalue_line("markers", "expects_error_log: the test provokes ERROR log records")
     structlog.configure(
         processors=[

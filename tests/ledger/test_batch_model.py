@@ -224,5 +224,5 @@ class LedgerMachine(RuleBasedStateMachine):
             assert chain == hashed
 
 
-LedgerMachine.TestCase.settings = settings(max_examples=100, stateful_step_count=40, deadline=None)
+LedgerMachine.TestCase.settings = settings(max_examples=100, stateful_step_count=40)
 TestLedgerAgainstTheModel = LedgerMachine.TestCase

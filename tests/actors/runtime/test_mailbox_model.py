@@ -134,7 +134,7 @@ class Pair:
 
 
 @given(full=st.sampled_from(Full), sequence=operations)
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 async def test_a_mailbox_behaves_as_its_model(full, sequence):
     pair = Pair(full)
     for operation, argument in sequence:

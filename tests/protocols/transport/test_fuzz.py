@@ -33,9 +33,7 @@ PIECES = st.one_of(
         ]
     ),
 )
-SETTINGS = settings(
-    max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+SETTINGS = settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 async def still_serves(server: Server) -> None:

@@ -324,7 +324,7 @@ async def test_messages_and_bytes_are_counted():
         assert traffic.bytes_out > 7
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     texts=st.lists(st.text(max_size=200), min_size=1, max_size=10),
     cuts=st.lists(st.integers(1, 40), min_size=1, max_size=20),

@@ -45,7 +45,7 @@ steps = st.lists(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(steps, st.booleans())
 def test_what_left_one_currency_is_what_orders_say(script: list[tuple], in_quote: bool) -> None:  # type: ignore[type-arg]
     it = venue(Fees(maker_ppm=1_000, taker_ppm=2_000, in_quote=in_quote))
