@@ -39,6 +39,7 @@ from domain.assistant.intents import (
     Topic,
 )
 from domain.identity import Profile
+from domain.ledger import Line
 from domain.trading.records import PLATFORMS, Bot, BotStatus
 
 log = structlog.get_logger(__name__)
@@ -244,7 +245,7 @@ class Assistant:
 
     async def _act(self, user_id: int, act: Act, bot_id: str) -> str | None:
         """Do it; why not, if it was refused."""
-        outcome: Bot | Denied | None
+        outcome: Bot | Line | Denied
         match act:
             case Act.PAUSE:
                 outcome = await self._bots.pause(user_id, bot_id)

@@ -42,7 +42,7 @@ from actors.runtime.ask import Envelope
 from actors.runtime.mailbox import Mailbox
 from actors.runtime.serve import serve
 from domain.events import BotCountChanged, BotUpdated
-from domain.ledger import Effects, Intent, Recorded
+from domain.ledger import Effects, Intent, Line, Recorded
 from domain.trading.engine import Engine, Wanted
 from domain.trading.records import AlertLevel, Bot, BotStatus, SystemMode, TradingMode
 
@@ -269,7 +269,7 @@ class BotActor:
             return await state.change(BotStatus.ACTIVE, note=STOPPING) or state.shown()
         return await state.change(BotStatus.STOPPED, note=STOPPED) or state.shown()
 
-    async def _delete(self) -> Denied | None:
+    async def _delete(self) -> Line | Denied:
         if self._orders.order is not None:
             await self._orders.look_after(cancel=True)
         if self._orders.order is not None:
@@ -294,11 +294,18 @@ class BotActor:
             description=f"Bot {row.name} deleted",
             effects=effects,
         )
-        if await state.record(intent) is None:
+        recorded = await state.record(intent)
+        if recorded is None:
             return BUSY
         board.forget(row.id)
         self._mailbox.leave()
-        return None
+        return recorded.line(row.funds(row.currency)) or await self._funds()
+
+    async def _funds(self) -> Line:
+        """The account the capital came from, of a bot that had nothing left to give back to it."""
+        row = self._state.row
+        account = await self._parts.ledger.accounts.open(row.funds(row.currency))
+        return Line(account.key, account.number, account.posted, account.sequence)
 
     def _attend(self) -> None:
         """Listen to the market while active, and only then; a bot whose exchange is no longer

@@ -6,7 +6,7 @@ from typing import Final
 from actors.bot_money import CREATED, step_of
 from actors.bot_parts import BotParts
 from actors.bot_store import BotCreated, BotRow
-from actors.bots import Denied, Once, Reason
+from actors.bots import Denied, Once, Opened, Reason
 from domain.events import BotCountChanged, Event, person
 from domain.ledger import Effects, Intent, Posting, Recorded, Refusal, SystemPurpose, system
 from domain.money import MAX_UNITS
@@ -14,7 +14,6 @@ from domain.trading.engine import fresh
 from domain.trading.records import (
     DEFAULT_SYMBOLS,
     NAME_LENGTH,
-    Bot,
     BotSpec,
     BotStatus,
     TradingMode,
@@ -37,7 +36,7 @@ class Opening:
         self._limits = limits
         self._doubtful: set[str] = set()  # ids whose journal may or may not have landed
 
-    async def open(self, user_id: int, spec: BotSpec, once: Once | None = None) -> Bot | Denied:
+    async def open(self, user_id: int, spec: BotSpec, once: Once | None = None) -> Opened | Denied:
         """Fund and store the bot; the caller starts its actor."""
         symbol = spec.symbol or DEFAULT_SYMBOLS.get(spec.platform, "")
         denied = self._denied(user_id, spec, symbol)
@@ -110,15 +109,15 @@ class Opening:
         )
         return result if isinstance(result, Refusal) else None
 
-    async def _fund(self, row: BotRow, once: Once | None) -> Bot | Denied:
+    async def _fund(self, row: BotRow, once: Once | None) -> Opened | Denied:
         board, user_id = self._parts.board, row.user_id
 
-        def effects(_: Recorded) -> Effects:
+        def effects(recorded: Recorded) -> Effects:
             count = BotCountChanged(total_bots=len(board.of_user(user_id)) + 1)
             return Effects(
                 events=(Event(person(user_id), count),),
                 changes=(BotCreated(row),),
-                outcome=once.outcome(row.shown()) if once is not None else b"",
+                outcome=once.outcome(_opened(row, recorded)) if once is not None else b"",
             )
 
         postings = [
@@ -141,8 +140,15 @@ class Opening:
             self._doubtful.add(row.id)
         if isinstance(result, Refusal):
             return _denied_by(result)
-        shown = board.bots[row.id] = row.shown()
-        return shown
+        opened = _opened(row, result)
+        board.bots[row.id] = opened.bot
+        return opened
+
+
+def _opened(row: BotRow, recorded: Recorded) -> Opened:
+    line = recorded.line(row.funds(row.currency))
+    assert line is not None, "the capital comes from this account"
+    return Opened(row.shown(), line)
 
 
 def _denied_by(refusal: Refusal) -> Denied:

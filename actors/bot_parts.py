@@ -13,6 +13,7 @@ from actors.key_ring import KeyRing
 from actors.ledger import Ledger
 from actors.market import Markets
 from actors.runtime.ask import Asks
+from domain.ledger import Line
 from domain.trading.records import Bot, SystemMode
 
 EVERYBODY = 0  # the user id of the kill switch for all
@@ -105,7 +106,7 @@ class Stop(Asks[Bot | Denied], msgspec.Struct, frozen=True):
     graceful: bool
 
 
-class Delete(Asks[Denied | None], msgspec.Struct, frozen=True):
+class Delete(Asks[Line | Denied], msgspec.Struct, frozen=True):
     """See actors.bots."""
 
 

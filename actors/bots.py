@@ -14,7 +14,7 @@ from typing import Protocol
 
 import msgspec
 
-from domain.ledger import Ticket
+from domain.ledger import Line, Ticket
 from domain.trading.records import Bot, BotSpec, BotStatus, Metrics, Overview, SystemMode, Trade
 
 
@@ -41,7 +41,14 @@ class Denied(msgspec.Struct, frozen=True):
     message: str
 
 
-OutcomeOf = Callable[[Bot], bytes]
+class Opened(msgspec.Struct, frozen=True):
+    """A new bot; `funds` is the account its capital came from, right after that."""
+
+    bot: Bot
+    funds: Line
+
+
+OutcomeOf = Callable[[Opened], bytes]
 """What a repeat of the idempotency key is answered."""
 
 
@@ -55,14 +62,17 @@ class Once(msgspec.Struct, frozen=True):
 class Bots(Protocol):
     """All bots of all users."""
 
-    async def create(self, user_id: int, spec: BotSpec, once: Once | None = None) -> Bot | Denied:
+    async def create(
+        self, user_id: int, spec: BotSpec, once: Once | None = None
+    ) -> Opened | Denied:
         """Take the capital from the user's trading account at the platform (DEMO for paper),
         store the bot and start it. The answer says CREATED; ACTIVE follows as an event. With
         `once` the answer to a repeat of its key is in the same transaction (X-C29)."""
         ...
 
-    async def delete(self, user_id: int, bot_id: str) -> Denied | None:
-        """End it and give back what is left. Gone from lists at once; its trades remain."""
+    async def delete(self, user_id: int, bot_id: str) -> Line | Denied:
+        """End it and give back what is left. Gone from lists at once; its trades remain. The
+        line is of the account its capital had come from, right after that."""
         ...
 
     async def pause(self, user_id: int | None, bot_id: str) -> Bot | Denied:

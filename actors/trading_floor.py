@@ -18,7 +18,7 @@ from actors.bot import run_bot
 from actors.bot_opening import Opening
 from actors.bot_parts import BotParts, Delete, Late, Message, Pause, Pulse, Resume, Stop, Uncertain
 from actors.bot_state import BUSY, BotState
-from actors.bots import Denied, Once, Reason
+from actors.bots import Denied, Once, Opened, Reason
 from actors.clock import US
 from actors.identity_store import StoreUnavailable
 from actors.runtime.ask import Asks, ask
@@ -27,7 +27,7 @@ from actors.runtime.registry import Registry
 from actors.runtime.restarts import RestartPolicy
 from actors.runtime.supervisor import DEFAULT_RESTARTS
 from domain.events import BotAlert, Event, person
-from domain.ledger import Effects, Intent
+from domain.ledger import Effects, Intent, Line
 from domain.trading.metrics import Share, totals
 from domain.trading.records import (
     AlertLevel,
@@ -98,17 +98,19 @@ class TradingFloor:
             nursery.start_soon(self._stop_crashed)
             task_status.started()
 
-    async def create(self, user_id: int, spec: BotSpec, once: Once | None = None) -> Bot | Denied:
+    async def create(
+        self, user_id: int, spec: BotSpec, once: Once | None = None
+    ) -> Opened | Denied:
         """See Bots."""
         async with self._turn(user_id):
             # Shielded: a client that goes away must not leave a bot with money and no actor.
             with trio.CancelScope(shield=True):
                 made = await self._opening.open(user_id, spec, once)
-                if isinstance(made, Bot):
-                    self._registry.start(made.id)
+                if isinstance(made, Opened):
+                    self._registry.start(made.bot.id)
         return made
 
-    async def delete(self, user_id: int, bot_id: str) -> Denied | None:
+    async def delete(self, user_id: int, bot_id: str) -> Line | Denied:
         """See Bots."""
         if self._find(user_id, bot_id) is None:
             return _NOT_FOUND
@@ -342,7 +344,7 @@ class TradingFloor:
         )
 
 
-def _refused(answer: Denied | Failure | None) -> Denied | None:
+def _refused(answer: A | Failure) -> A | Denied:
     if isinstance(answer, Failure):
         return _UNKNOWN if answer.outcome_unknown else BUSY
     return answer

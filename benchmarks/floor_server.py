@@ -23,6 +23,7 @@ import psutil
 import structlog
 import trio
 
+from actors.bots import Denied
 from actors.exchanges import (
     Exchange,
     ExchangeRefused,
@@ -157,7 +158,7 @@ async def make(floor: TradingFloor) -> None:
                 risk_mode=risks[number % len(risks)],
             )
             made = await floor.create(FIRST_USER + user, spec)
-            if not hasattr(made, "id"):
+            if isinstance(made, Denied):
                 raise RuntimeError(f"bot {number}: {made}")
 
     async with trio.open_nursery() as nursery:

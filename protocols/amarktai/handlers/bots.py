@@ -2,12 +2,13 @@
 
 from typing import Final, TypeVar
 
-from actors.bots import Denied, Once
+from actors.bots import Denied, Once, Opened
 from actors.bots import Reason as Why
 from domain.money import ASSETS
-from domain.trading.records import DEFAULT_SYMBOLS, Bot, BotSpec, BotStatus, RiskMode, TradingMode
+from domain.trading.records import DEFAULT_SYMBOLS, BotSpec, BotStatus, RiskMode, TradingMode
 from protocols.amarktai.calls import respond, save
 from protocols.amarktai.checks import platform_in, positive, text_in, whole_in
+from protocols.amarktai.codec import number
 from protocols.amarktai.errors import Problem, Refused, invalid, not_found, refused
 from protocols.amarktai.render import bot_row, totals, trade_row
 from protocols.amarktai.service import Amarktai
@@ -34,7 +35,7 @@ class Bots:
         """Take its capital and start it; it says active by an event (AMKT-C16)."""
         once: Once | None = None
         if call.ticket is not None:
-            once = Once(call.ticket, lambda bot: save(_created(bot)))
+            once = Once(call.ticket, lambda made: save(_created(made)))
         spec = _spec(body)
         if spec.trading_mode is TradingMode.LIVE:
             await self._mirror.freshen(call.user_id, (spec.platform,))
@@ -56,8 +57,12 @@ class Bots:
 
     async def delete(self, call: Call) -> wire.BotDeleted:
         """End it and give back what is left (AMKT-C21)."""
-        granted(await self._bots.delete(call.user_id, _bot_id(call)))
-        return wire.BotDeleted(message="Bot deleted successfully")
+        funds = granted(await self._bots.delete(call.user_id, _bot_id(call)))
+        return wire.BotDeleted(
+            message="Bot deleted successfully",
+            balance_after=number(funds.balance),
+            sequence=funds.sequence,
+        )
 
     async def pause(self, call: Call) -> wire.BotMoved:
         """No trades until it is resumed."""
@@ -97,9 +102,10 @@ class Bots:
         return wire.Metrics(metrics=totals(await self._bots.metrics(call.user_id)))
 
 
-def _created(bot: Bot) -> Response:
-    made = wire.CreatedBot(id=bot.id, name=bot.name, status=BotStatus.CREATED.value)
-    return respond(wire.BotCreated(bot=made), 201)
+def _created(made: Opened) -> Response:
+    bot = wire.CreatedBot(id=made.bot.id, name=made.bot.name, status=BotStatus.CREATED.value)
+    balance, sequence = number(made.funds.balance), made.funds.sequence
+    return respond(wire.BotCreated(bot=bot, balance_after=balance, sequence=sequence), 201)
 
 
 def granted(outcome: T | Denied) -> T:

@@ -5,7 +5,7 @@ from typing import Annotated, Final, Literal
 import msgspec
 from msgspec import UNSET, Raw, UnsetType
 
-from protocols.described import BalanceAfter, Sequence, meta
+from protocols.described import meta
 
 # The text of one JSON number, as it came or already in its documented notation.
 Amount = Annotated[Raw, meta(wanted=True, type="number")]
@@ -51,13 +51,6 @@ class Done(Success, frozen=True, kw_only=True):
     """Nothing to tell but that it is done."""
 
     message: str
-
-
-class Moved(Success, frozen=True, kw_only=True):
-    """Additive members of every answer to a money mutation (decisions, "Overrides")."""
-
-    balance_after: BalanceAfter | UnsetType = UNSET
-    sequence: Sequence | UnsetType = UNSET
 
 
 class ErrorReply(Wire, frozen=True, kw_only=True):

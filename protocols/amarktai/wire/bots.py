@@ -6,8 +6,8 @@ import msgspec
 from msgspec import UNSET, Raw, UnsetType
 
 from domain.trading.records import BotStatus
-from protocols.amarktai.wire.base import Amount, Moved, PageQuery, Success, Wire, absent
-from protocols.described import Number, meta
+from protocols.amarktai.wire.base import Amount, PageQuery, Success, Wire, absent
+from protocols.described import BalanceAfter, Number, Sequence, meta
 
 Additive = Annotated[str, meta(additive=True)]
 
@@ -79,16 +79,20 @@ class CreatedBot(Wire, frozen=True, kw_only=True):
     status: str
 
 
-class BotCreated(Moved, frozen=True, kw_only=True):
-    """201 of `POST /api/bots`."""
+class BotCreated(Success, frozen=True, kw_only=True):
+    """201 of `POST /api/bots`; the additive members are of the account that funded it."""
 
     bot: CreatedBot
+    balance_after: BalanceAfter
+    sequence: Sequence
 
 
-class BotDeleted(Moved, frozen=True, kw_only=True):
-    """200 of `DELETE /api/bots/:id`."""
+class BotDeleted(Success, frozen=True, kw_only=True):
+    """200 of `DELETE /api/bots/:id`; the additive members are of the account it gave back to."""
 
     message: str
+    balance_after: BalanceAfter
+    sequence: Sequence
 
 
 class BotMoved(Success, frozen=True, kw_only=True):

@@ -2,8 +2,8 @@
 
 import msgspec
 
-from protocols.amarktai.wire.base import Amount, Moved, Success, Wire, absent
-from protocols.described import Number
+from protocols.amarktai.wire.base import Amount, Success, Wire, absent
+from protocols.described import BalanceAfter, Number, Sequence
 
 
 class Balances(Success, frozen=True, kw_only=True):
@@ -51,7 +51,9 @@ class RequestedTransfer(Wire, frozen=True, kw_only=True):
     message: str
 
 
-class TransferRequested(Moved, frozen=True, kw_only=True):
+class TransferRequested(Success, frozen=True, kw_only=True):
     """200 of `POST /api/wallet/transfer`."""
 
     transfer: RequestedTransfer
+    balance_after: BalanceAfter
+    sequence: Sequence

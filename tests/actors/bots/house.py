@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import trio
 
 from actors.bot_parts import Board, BotParts
+from actors.bots import Opened
 from actors.clock import Clock
 from actors.exchanges import (
     Exchange,
@@ -228,8 +229,8 @@ class Floor:
             **changes,
         }
         made = await self.floor.create(user_id, BotSpec(**fields))  # type: ignore[arg-type]
-        assert isinstance(made, Bot), made
-        return made
+        assert isinstance(made, Opened), made
+        return made.bot
 
     async def active(self, user_id: int = USER, **changes: object) -> Bot:
         made = await self.make(user_id, **changes)

@@ -4,6 +4,7 @@ import pytest
 
 from actors.market import BATCH
 from domain.events import BotAlert, TradeExecuted
+from domain.ledger import Line
 from domain.money import units_of
 from domain.trading.records import AlertLevel, BotStatus
 from tests.actors.bots.house import PRICE, USER, Floor, Wall, falling, floor_on, rising, trading
@@ -45,7 +46,7 @@ async def test_past_its_budget_it_is_stopped_with_an_alert_and_no_other_bot_noti
         floor.board.faults.clear()
         assert (await floor.floor.start(USER, broken.id)).status is BotStatus.ACTIVE
         await _break(floor, broken.id)
-        assert await floor.floor.delete(USER, broken.id) is None
+        assert isinstance(await floor.floor.delete(USER, broken.id), Line)
 
 
 async def test_after_kill_9_bots_go_on_with_their_positions(dsn):

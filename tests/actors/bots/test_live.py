@@ -5,7 +5,7 @@ import pytest
 from actors.bots import Denied, Reason
 from actors.exchanges import ExchangeUnavailable, KeysRefused, OrderStatus
 from domain.events import BotAlert, TradeExecuted
-from domain.ledger import AccountKey
+from domain.ledger import AccountKey, Line
 from domain.money import units_of
 from domain.trading.records import BotSpec, BotStatus, SystemMode, TradingMode
 from tests.actors.bots.house import (
@@ -50,9 +50,11 @@ async def test_a_live_bot_spends_real_money_through_the_exchange(dsn):
         account = AccountKey(USER, "ZAR", f"BOT-{bot_id}", provider="luno")
         assert await floor.posted(account) == bot.current_capital
         assert await floor.house.count("SELECT count(*) FROM bot_orders WHERE result = ''") == 0
-        assert await floor.floor.delete(USER, bot_id) is None
+        gone = await floor.floor.delete(USER, bot_id)
+        assert isinstance(gone, Line)
         funds = AccountKey(USER, "ZAR", "TRADING", provider="luno")
         assert units_of("4990") < await floor.posted(funds) < units_of("5100")
+        assert (gone.account, gone.balance) == (funds, await floor.posted(funds))
         await floor.house.balances()
 
 

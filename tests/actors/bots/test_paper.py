@@ -2,11 +2,11 @@
 
 import trio.testing
 
-from actors.bots import Denied, Once, Reason
+from actors.bots import Denied, Once, Opened, Reason
 from domain.events import BotAlert, BotCountChanged, BotUpdated, TradeExecuted
-from domain.ledger import AccountKey, Ticket
+from domain.ledger import AccountKey, Line, Ticket
 from domain.money import units_of
-from domain.trading.records import AlertLevel, Bot, BotSpec, BotStatus, RiskLevel, RiskMode
+from domain.trading.records import AlertLevel, BotSpec, BotStatus, RiskLevel, RiskMode
 from storage.idempotency import PostgresIdempotency
 from tests.actors.bots.house import OTHER, PRICE, USER, falling, floor_on, rising
 
@@ -95,11 +95,13 @@ async def test_a_deleted_bot_gives_back_what_is_left_and_keeps_its_trades(dsn):
         made = await floor.active()
         await floor.play(PRICE, *rising(3))
         before = floor.bot(made.id)
-        assert await floor.floor.delete(USER, made.id) is None
+        gone = await floor.floor.delete(USER, made.id)
+        assert isinstance(gone, Line)
         assert await floor.floor.list(USER) == []
         assert isinstance(await floor.floor.delete(USER, made.id), Denied)
         funds = AccountKey(USER, "ZAR", "TRADING", provider="luno", mode="DEMO")
         assert await floor.posted(funds) == before.current_capital - before.position_cost
+        assert (gone.account, gone.balance) == (funds, await floor.posted(funds))
         assert await floor.posted(funds._replace(asset="BTC")) == before.position
         account = AccountKey(USER, "ZAR", f"BOT-{made.id}", provider="luno", mode="DEMO")
         assert await floor.posted(account) == 0
@@ -108,6 +110,16 @@ async def test_a_deleted_bot_gives_back_what_is_left_and_keeps_its_trades(dsn):
         assert floor.exchange.listeners() == 0
         assert floor.facts(BotCountChanged)[-1].total_bots == 0
         await floor.house.balances()
+
+
+async def test_a_bot_with_nothing_left_tells_the_balance_it_did_not_change(dsn, monkeypatch):
+    """Override "Balances in replies": a deletion that gives nothing back tells it too."""
+    monkeypatch.setattr("actors.bot.return_postings", lambda *_: ())
+    async with floor_on(dsn) as floor:
+        made = await floor.floor.create(USER, _spec())
+        assert isinstance(made, Opened)
+        assert (made.funds.balance, made.funds.sequence) == (0, 2)
+        assert await floor.floor.delete(USER, made.bot.id) == made.funds
 
 
 async def test_nobody_touches_or_sees_somebody_elses_bot(dsn):
@@ -161,11 +173,11 @@ async def test_the_answer_to_a_keyed_request_is_committed_with_the_bot_it_made(d
     """X-C29: a server killed right after the commit repeats the answer, not the bot."""
     async with floor_on(dsn) as floor:
         ticket = Ticket("user:7001", "key", b"f" * 32)
-        once = Once(ticket, lambda bot: bot.id.encode())
+        once = Once(ticket, lambda made: repr(made).encode())
         made = await floor.floor.create(USER, _spec(), once)
-        assert isinstance(made, Bot)
+        assert isinstance(made, Opened)
         kept = await PostgresIdempotency(floor.house.pool).find("user:7001", "key")
-        assert kept == (b"f" * 32, made.id.encode())
+        assert kept == (b"f" * 32, repr(made).encode())
 
 
 async def test_six_bots_asked_for_at_once_are_five(dsn):

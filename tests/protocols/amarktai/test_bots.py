@@ -87,7 +87,8 @@ async def test_a_bot_trades_and_its_capital_is_the_sum_of_its_profits(house: Hou
     assert (await person.post(f"/bots/{bot_id}/resume")).json()["status"] == "active"
     await traded(person, bot_id, before["total"] + 1)
     gone = (await person.delete(f"/bots/{bot_id}")).json()
-    assert gone == {"success": True, "message": "Bot deleted successfully"}
+    assert list(gone) == ["success", "message", "balance_after", "sequence"]
+    assert (gone["success"], gone["message"]) == (True, "Bot deleted successfully")
     assert (await person.get("/bots")).json() == {"success": True, "bots": [], "total": 0}
     assert (await person.get("/trades", bot_id=bot_id)).json()["total"] > before["total"]
     refused(await person.post(f"/bots/{bot_id}/resume"), 404, "NOT_FOUND")
@@ -145,13 +146,51 @@ async def test_a_live_bot_needs_its_capital_at_the_platform(house: House) -> Non
     await house.check_books()
 
 
+async def test_a_live_bots_capital_and_its_return_tell_the_balance_at_the_platform(
+    house: House,
+) -> None:
+    """Override "Balances in replies": of the REAL account at luno, after what is documented."""
+    person = await house.person(balances={"ZAR": "20000"})
+    made = await person.post("/bots", BOT | {"trading_mode": "live", "initial_capital": 15000})
+    body = made.json()
+    assert list(body) == ["success", "bot", "balance_after", "sequence"]
+    assert list(body["bot"]) == ["id", "name", "status"]
+    assert body["balance_after"] == 5000
+    gone = (await person.delete(f"/bots/{body['bot']['id']}")).json()
+    assert list(gone) == ["success", "message", "balance_after", "sequence"]
+    assert (gone["balance_after"], gone["sequence"]) == (20000, body["sequence"] + 1)
+
+
+async def test_a_paper_bots_capital_and_its_return_tell_the_balance_of_the_demo_account(
+    house: House,
+) -> None:
+    """Override "Balances in replies": DEMO is given what it lacks, so nothing is left there; the
+    next bot takes what the first gave back."""
+    person = await house.person()
+    first = (await person.post("/bots", BOT)).json()
+    assert (first["balance_after"], first["sequence"]) == (0, 2)
+    await person.post(f"/bots/{first['bot']['id']}/pause")
+    bot = (await person.get("/bots")).json()["bots"][0]
+    gone = (await person.delete(f"/bots/{first['bot']['id']}")).json()
+    assert gone["sequence"] == 3
+    if not (await person.get("/trades")).json()["trades"]:
+        assert gone["balance_after"] == bot["current_capital"] == 1000
+    assert 0 <= gone["balance_after"] <= bot["current_capital"]
+    small = (await person.post("/bots", BOT | {"initial_capital": 1})).json()
+    assert small["balance_after"] == pytest.approx(gone["balance_after"] - 1)
+    assert small["sequence"] == 4
+
+
 async def test_a_repeat_of_a_key_makes_one_bot(house: House) -> None:
-    """X-C29."""
+    """X-C29, and the override "Balances in replies": as it was told the first time."""
     person = await house.person()
     first = await person.post("/bots", BOT, Idempotency_Key="one")
+    await person.post("/bots", BOT | {"initial_capital": 500})
     again = await person.post("/bots", BOT, Idempotency_Key="one")
     assert (first.status_code, first.content) == (again.status_code, again.content)
-    assert (await person.get("/bots")).json()["total"] == 1
+    assert again.headers["Idempotent-Replayed"] == "true"
+    assert (again.json()["balance_after"], again.json()["sequence"]) == (0, 2)
+    assert (await person.get("/bots")).json()["total"] == 2
 
 
 async def test_lists_are_filtered(house: House) -> None:
