@@ -31,12 +31,14 @@ async def test_a_forged_callback_moves_nothing_and_cannot_make_us_flood_the_prov
 
 
 async def test_a_forged_callback_about_a_paid_push_makes_us_find_that_out(house: House) -> None:
-    made, _, operation = await begun(house)
+    made, user_id, operation = await begun(house)
     await house.until(made, State.PENDING)
     house.provider.end(operation, Paid(), calls_back=0)
     kind, hash_, _key = operation.url.split(":")
     await house.provider.deliver(f"{kind}:{hash_}:", house.provider.result(operation, REFUSED))
     await house.until(made, State.COMPLETED)
+    await house.settled()
+    assert await house.usd(user_id) == ("107.50", "0.00")
 
 
 async def test_a_callback_about_another_push_at_this_payments_address_proves_nothing(
