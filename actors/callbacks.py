@@ -6,6 +6,8 @@ the moment, is looked for every few seconds until it is. A callback without its 
 proves nothing: it makes the payment ask its provider (contract.md, "Callbacks").
 """
 
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import StrEnum
 from hashlib import sha256
@@ -38,6 +40,10 @@ LOOK_EVERY_S: Final = 1.0
 PAGE: Final = 1_000
 RETRY_S: Final = (0.2, 1.0, 5.0, 30.0, 120.0)  # the last one repeats
 STUCK_AFTER: Final = 8  # tries after which an operator is told
+# Verdicts are written some at a time: nobody waits for them, and what is lost of them at a crash
+# is brought to its payment again, which knows it.
+MARK_EVERY_S: Final = 0.05
+MARKS: Final = 256  # in one statement
 
 _Read = PushResult | TransferResult | StatusResult | BalanceResult | Malformed
 INCOMING: Final = "incoming"  # what the secret in the addresses of unasked cash is derived for
@@ -76,7 +82,9 @@ class CallbackStore(Protocol):
         """What was stored and not finished, the oldest after `after_id` first."""
         ...
 
-    async def handled(self, callback_id: int, verdict: str) -> None: ...
+    async def handled(self, verdicts: Sequence[tuple[int, str]]) -> None:
+        """What became of these: nobody looks for them any more."""
+        ...
 
 
 @dataclass(slots=True)
@@ -111,7 +119,8 @@ class CallbackIntake:
         self._float_key = sha256(payments.secret_of(FLOAT).encode()).digest()
         self._incoming_key = sha256(payments.secret_of(INCOMING).encode()).digest()
         self._send, self._receive = trio.open_memory_channel[StoredCallback](QUEUE)
-        self._taken: set[int] = set()  # queued or being worked on
+        self._taken: set[int] = set()  # queued, being worked on, or about to be marked
+        self._mark, self._marked = trio.open_memory_channel[tuple[int, str]](MARKS)
         self._trouble: dict[int, _Trouble] = {}
 
     async def take(self, source: Source, hash_: str, key: str, client: str, body: bytes) -> None:
@@ -127,6 +136,7 @@ class CallbackIntake:
             for _ in range(WORKERS):
                 nursery.start_soon(self._work)
             nursery.start_soon(self._look)
+            nursery.start_soon(self._write_marks)
             task_status.started()
 
     def _offer(self, callback: StoredCallback) -> bool:
@@ -163,40 +173,55 @@ class CallbackIntake:
     async def _work(self) -> None:
         while True:
             callback = await self._receive.receive()
+            verdict = None
             try:
-                await self._finish(callback)
-            finally:
-                self._taken.discard(callback.id)
+                verdict = await self._bring(callback)
+            except Exception as error:  # one body's trouble must not stop the others; it is kept
+                log.warning("callback failed", callback=callback.id, error=repr(error))
+            if verdict is None:
+                await self._postpone(callback.id)
+            else:
+                await self._mark.send((callback.id, verdict))
 
-    async def _finish(self, callback: StoredCallback) -> None:
-        try:
-            verdict = await self._bring(callback)
-            if verdict is not None:
-                await self._store.handled(callback.id, verdict)
-                self._trouble.pop(callback.id, None)
-                return
-        except Exception as error:  # one body's trouble must not stop the others; it is kept
-            log.warning("callback failed", callback=callback.id, error=repr(error))
-        await self._postpone(callback)
+    async def _write_marks(self) -> None:
+        """Record verdicts, those of a moment at once."""
+        while True:
+            marks = [await self._marked.receive()]
+            await trio.sleep(MARK_EVERY_S)
+            with suppress(trio.WouldBlock):
+                while len(marks) < MARKS:
+                    marks.append(self._marked.receive_nowait())
+            try:
+                await self._store.handled(marks)
+            except Exception as error:  # not recorded is not finished: brought again later
+                log.warning("verdicts not recorded", error=repr(error))
+                for callback_id, _ in marks:
+                    await self._postpone(callback_id)
+                continue
+            for callback_id, _ in marks:
+                self._trouble.pop(callback_id, None)
+                self._taken.discard(callback_id)
 
-    async def _postpone(self, callback: StoredCallback) -> None:
-        trouble = self._trouble.setdefault(callback.id, _Trouble())
+    async def _postpone(self, callback_id: int) -> None:
+        """It is looked for again after a while."""
+        trouble = self._trouble.setdefault(callback_id, _Trouble())
         delay_s = RETRY_S[min(trouble.tries, len(RETRY_S) - 1)]
         trouble.tries += 1
         trouble.not_before = trio.current_time() + delay_s
         if trouble.tries == STUCK_AFTER:
-            alert = Alert("callback_stuck", f"callback {callback.id} cannot be finished")
+            alert = Alert("callback_stuck", f"callback {callback_id} cannot be finished")
             try:
                 await self._payments.alert(alert, "")
             except self.unavailable as error:
                 log.warning("alert not raised", error=str(error))
+        self._taken.discard(callback_id)
 
     async def _bring(self, callback: StoredCallback) -> str | None:
         """The verdict once it is recorded; None when it must be tried again."""
         if callback.source is Source.CONFIRMATION:
             return await self._confirmed(callback)
         result = self._parse(callback)
-        trusted = await self._payments.store.by_callback_key(callback.key_hash)
+        trusted = await self._payments.by_key(callback.key_hash)
         if trusted is None and compare_digest(callback.key_hash, self._float_key):
             return self._float_told(result)
         if trusted is None:

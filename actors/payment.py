@@ -25,10 +25,12 @@ from actors.payment_evidence import (
     End,
     Resend,
     Result,
+    Settle,
     Source,
     Verdict,
     belongs,
     has_overtaken,
+    known_by,
     weigh,
 )
 from actors.payment_handover import handed_over
@@ -342,19 +344,10 @@ class PaymentActor:
             log.warning("callback of another payment", ref=self.payment.ref)
             self._ask_about()
             return "another payment's"
-        payment = self.payment
-        known: dict[str, Any]
-        match result:
-            case PushResult(checkout=checkout, merchant=merchant):
-                known = {"checkout": payment.checkout or checkout}
-                known["merchant"] = payment.merchant or merchant
-                confirm = self.parts.confirms
-                return await self._weigh(result.outcome, Source.CALLBACK, confirm=confirm, **known)
-            case TransferResult(conversation=conversation):
-                known = {"conversation": payment.conversation or conversation}
-                return await self._weigh(result.outcome, Source.CALLBACK, **known)
-            case StatusResult():
-                return await self._weigh(result.outcome, Source.STATUS)
+        source = Source.STATUS if isinstance(result, StatusResult) else Source.CALLBACK
+        confirm = self.parts.confirms and isinstance(result, PushResult)
+        known = known_by(self.payment, result)
+        return await self._weigh(result.outcome, source, confirm=confirm, **known)
 
     async def _weigh(
         self, outcome: Outcome, source: Source, *, confirm: bool = False, **known: Any
@@ -362,9 +355,12 @@ class PaymentActor:
         """Act on evidence, noting what is `known` by it; the verdict for the callback's record."""
         if isinstance(outcome, Paid) and source is Source.QUERY and self.payment.claim:
             outcome = replace(outcome, receipt=self.payment.claim)  # a query never names it
-        receipt = outcome.receipt if isinstance(outcome, Paid) else None
-        owner = await self.book.receipt_owner(receipt)
-        verdict = weigh(self.payment, outcome, source, owner, confirm=confirm)
+        verdict = weigh(self.payment, outcome, source, None, confirm=confirm)
+        # A settlement books its receipt, which fails when somebody has: no need to ask before.
+        if not isinstance(verdict, Settle) or self.book.is_contradicted:
+            receipt = outcome.receipt if isinstance(outcome, Paid) else None
+            owner = await self.book.receipt_owner(receipt)
+            verdict = weigh(self.payment, outcome, source, owner, confirm=confirm)
         return await self._carry_out(verdict, known)
 
     async def _carry_out(self, verdict: Verdict, known: dict[str, Any]) -> str:

@@ -59,6 +59,8 @@ class PaymentBook:
 
     def __init__(self, payment: Payment, parts: Parts) -> None:
         self.payment = payment
+        self.is_contradicted = False
+        """The last move was refused because a row, or its receipt, was not as expected."""
         self._parts = parts
         self._stale = False
 
@@ -117,6 +119,7 @@ class PaymentBook:
         except self._parts.unavailable as error:
             self._stale = True
             raise NotRecorded(Refusal.UNAVAILABLE) from error
+        self.is_contradicted = recorded is Refusal.CONFLICT
         if isinstance(recorded, Refusal):
             self._stale = recorded in (Refusal.CONFLICT, Refusal.UNKNOWN)
             raise NotRecorded(recorded)

@@ -7,7 +7,7 @@ that proves nothing leaves everything as it is.
 
 from dataclasses import dataclass
 from enum import Enum
-from typing import Final
+from typing import Any, Final
 
 from actors.rails import (
     Cause,
@@ -155,6 +155,20 @@ def has_overtaken(payment: Payment, result: Result | Outcome) -> bool:
     ordered it is told that it was accepted first (MPWS-C11)."""
     is_push = isinstance(result, PushResult) and payment.kind in COLLECTIONS
     return is_push and payment.is_open and payment.asking and not payment.checkout
+
+
+def known_by(payment: Payment, result: Result) -> dict[str, Any]:
+    """Members of the payment that a provider's result tells, where they were not known."""
+    match result:
+        case PushResult(checkout=checkout, merchant=merchant):
+            return {
+                "checkout": payment.checkout or checkout,
+                "merchant": payment.merchant or merchant,
+            }
+        case TransferResult(conversation=conversation):
+            return {"conversation": payment.conversation or conversation}
+        case StatusResult():
+            return {}
 
 
 def weigh(

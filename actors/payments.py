@@ -2,6 +2,7 @@
 
 import hmac
 import random
+from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -52,6 +53,7 @@ OVERTAKEN_S: Final = 5.0  # so long a callback waits for the answer it has overt
 LOOK_FOR_UNASKED_S: Final = 2.0
 LOOK_FOR_OPEN_S: Final = 60.0  # also how long a payment that crashed too often is left alone
 STARTED_AT_ONCE: Final = 1_000
+KEYS: Final = 20_000  # of payments made lately, whose callbacks are found without a look-up
 REVIEW_AFTER_US: Final = 3600 * US  # age at which an open payout may be decided by an operator
 
 OutcomeOf = Callable[[Payment, Recorded | None], bytes]
@@ -72,6 +74,7 @@ class Payments:
         self.inquiries = Inquiries(parts.rail, parts.urls)
         self._parts = replace(parts, moved=self._watchers.moved)
         self._secret = secret
+        self._keys: OrderedDict[bytes, int] = OrderedDict()
         self._actors: Registry[int, Message] = Registry(
             "payments", PaymentKeeper(self._parts), jitter=random.random, capacity=CAPACITY
         )
@@ -116,8 +119,16 @@ class Payments:
         else:
             saved = outcome(payment, None) if outcome is not None else b""
             await self.store.insert(payment, ticket, saved)
+        self._keys[payment.callback_key] = payment.id
+        if len(self._keys) > KEYS:
+            self._keys.popitem(last=False)
         self._actors.start(payment.id)  # refused or not reached: _look finds it
         return payment, recorded
+
+    async def by_key(self, key_hash: bytes) -> int | None:
+        """The payment whose callbacks bear the secret with this hash, which never changes. Raises
+        what storage raises."""
+        return self._keys.get(key_hash) or await self.store.by_callback_key(key_hash)
 
     async def until(self, payment_id: int, holds: Holds, within_s: float) -> Payment | None:
         """The payment once `holds` is true of it, or as it is when the time is over; None when

@@ -1,22 +1,25 @@
-"""Arrays of a fixed PostgreSQL type, dumped in binary.
+"""Parameters of statements that are run without psycopg's cursor, in PostgreSQL's binary format.
 
-psycopg picks the element type from the values, so the same statement would be prepared once for
-each mixture of small and large numbers; these always say int8[], text[] or bytea[].
+A column of many rows travels as one array: bigint[], text[] or bytea[].
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from struct import Struct, pack
-from typing import Final
+from typing import Any, Final, TypeAlias
 
-import psycopg
-from psycopg.adapt import Buffer, Dumper
-from psycopg.pq import Format
+Column: TypeAlias = Callable[[Sequence[Any]], bytes]
+"""One of the encoders below: the values of a column, as an array."""
 
 INT8_ARRAY: Final = 1016
 TEXT_ARRAY: Final = 1009
 BYTEA_ARRAY: Final = 1001
 _INT8, _TEXT, _BYTEA = 20, 25, 17
+
+
+def int8(value: int) -> bytes:
+    """One bigint; struct.error when it does not fit in 64 bits."""
+    return pack("!q", value)
 
 
 def int8s(values: Sequence[int]) -> bytes:
@@ -65,50 +68,3 @@ def _pairs(count: int) -> Struct:
 def _label(text: str) -> bytes:
     encoded = text.encode()
     return len(encoded).to_bytes(4, "big") + encoded
-
-
-class Int8s(list[int]):
-    """A bigint[] parameter."""
-
-
-class Texts(list[str]):
-    """A text[] parameter."""
-
-    nothing: Final = ""
-
-
-class Blobs(list[bytes]):
-    """A bytea[] parameter."""
-
-    nothing: Final = b""
-
-
-class _Int8sDumper(Dumper):
-    format = Format.BINARY
-    oid = INT8_ARRAY
-
-    def dump(self, obj: Int8s) -> Buffer:
-        return int8s(obj)
-
-
-class _TextsDumper(Dumper):
-    format = Format.BINARY
-    oid = TEXT_ARRAY
-
-    def dump(self, obj: Texts) -> Buffer:
-        return texts(obj)
-
-
-class _BlobsDumper(Dumper):
-    format = Format.BINARY
-    oid = BYTEA_ARRAY
-
-    def dump(self, obj: Blobs) -> Buffer:
-        return blobs(obj)
-
-
-def register(connection: psycopg.AsyncConnection[object]) -> None:
-    """Teach this connection to take these lists as parameters."""
-    connection.adapters.register_dumper(Int8s, _Int8sDumper)
-    connection.adapters.register_dumper(Texts, _TextsDumper)
-    connection.adapters.register_dumper(Blobs, _BlobsDumper)

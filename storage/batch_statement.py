@@ -7,7 +7,6 @@ cost more than the commit of a small batch (benchmarks/RESULTS.md).
 import re
 from collections.abc import Callable, Sequence
 from struct import error as DoesNotFit
-from struct import pack
 from typing import Any, Final
 
 import psycopg
@@ -15,7 +14,7 @@ from psycopg import generators, pq
 from psycopg.abc import PQGen
 
 from actors.batch import Batch
-from storage.arrays import BYTEA_ARRAY, INT8_ARRAY, TEXT_ARRAY, blobs, int8s, labels, texts
+from storage.arrays import BYTEA_ARRAY, INT8_ARRAY, TEXT_ARRAY, blobs, int8, int8s, labels, texts
 from storage.driver import TrioConnection
 
 _SQL: Final = """
@@ -132,7 +131,12 @@ async def prepare(connection: TrioConnection) -> None:
 async def execute(connection: TrioConnection, batch: Batch, epoch: int) -> None:
     """Write the batch; raises psycopg's errors."""
     name, params = encode(batch, epoch)
-    await connection.wait(_execute(connection.pgconn, name, params))
+    await connection.wait(_execute(connection, name, params))
+
+
+def send(connection: TrioConnection, name: bytes, params: list[bytes]) -> None:
+    """Queue the statement; whoever drives the protocol fetches its result."""
+    connection.pgconn.send_query_prepared(name, params, _FORMATS, result_format=pq.Format.BINARY)
 
 
 def encode(batch: Batch, epoch: int) -> tuple[bytes, list[bytes]]:
@@ -151,10 +155,10 @@ def encode(batch: Batch, epoch: int) -> tuple[bytes, list[bytes]]:
     ]
     last = batch.counters
     params = [
-        *map(_int8, (batch.number, epoch, last.recorded_us, last.journal_id, last.entry_id)),
-        *map(_int8, (last.event_id, last.receipt)),
+        *map(int8, (batch.number, epoch, last.recorded_us, last.journal_id, last.entry_id)),
+        *map(int8, (last.event_id, last.receipt)),
         last.hash,
-        *map(_int8, (len(balances), len(batch.closed))),
+        *map(int8, (len(balances), len(batch.closed))),
     ]
     tables = (
         batch.journals,
@@ -183,18 +187,14 @@ def _columns(tables: Sequence[Sequence[Any]], amounts: Callable[[Any], bytes]) -
     return encoded
 
 
-def _int8(value: int) -> bytes:
-    return pack("!q", value)
-
-
 def _prepare(pgconn: "pq.abc.PGconn", name: bytes, oids: list[int]) -> PQGen[None]:
     pgconn.send_prepare(name, _NUMBERED, oids)
     _raise_failure((yield from generators.execute(pgconn)))
 
 
-def _execute(pgconn: "pq.abc.PGconn", name: bytes, params: list[bytes]) -> PQGen[None]:
-    pgconn.send_query_prepared(name, params, _FORMATS, result_format=pq.Format.BINARY)
-    _raise_failure((yield from generators.execute(pgconn)))
+def _execute(connection: TrioConnection, name: bytes, params: list[bytes]) -> PQGen[None]:
+    send(connection, name, params)
+    _raise_failure((yield from generators.execute(connection.pgconn)))
 
 
 def _raise_failure(results: Sequence["pq.abc.PGresult"]) -> None:

@@ -16,11 +16,11 @@ from actors.bot_store import (
     TradeMade,
 )
 from domain.trading.records import BotStatus, RiskMode, SystemMode, Trade, TradingMode
-from storage.arrays import Int8s, Texts
+from storage.arrays import Column, int8s, texts
 from storage.driver import Row
 from storage.pool import Pool
 from storage.users import store_errors
-from storage.writes import Column, register_write, register_writes
+from storage.writes import register_write, register_writes
 
 _FIELDS: Final = """
 id, user_id, name, platform, symbol, base, currency, trading_mode, risk_mode, strategy,
@@ -56,7 +56,8 @@ VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s::numeric, %s, %s, %s, %s)
 """
 _SAVE: Final = """
 UPDATE bots b SET status = n.status, note = n.note, saved = n.saved, revision = n.revision
-FROM unnest(%b, %b, %b, %b, %b) AS n (id, status, note, saved, revision)
+FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::bigint[])
+    AS n (id, status, note, saved, revision)
 WHERE b.id = n.id AND b.revision = n.revision - 1 AND b.deleted_us = 0
 """
 _DELETE: Final = """
@@ -68,11 +69,13 @@ INSERT INTO bot_trades (number, bot_id, user_id, platform, symbol, currency, sid
                         cost, fee, profit, reason, at_us)
 SELECT number, bot_id, user_id, platform, symbol, currency, side, amount::numeric, price::numeric,
        cost::numeric, fee::numeric, profit::numeric, reason, at_us
-FROM unnest(%b, %b, %b, %b, %b, %b, %b, %b, %b, %b, %b, %b, %b, %b)
+FROM unnest($1::bigint[], $2::text[], $3::bigint[], $4::text[], $5::text[], $6::text[], $7::text[],
+            $8::text[], $9::text[], $10::text[], $11::text[], $12::text[], $13::text[],
+            $14::bigint[])
     AS n (number, bot_id, user_id, platform, symbol, currency, side, amount, price, cost, fee,
           profit, reason, at_us)
 """
-_TRADE_COLUMNS: Final[tuple[Column, ...]] = (Int8s, Texts, Int8s, *[Texts] * 10, Int8s)
+_TRADE_COLUMNS: Final[tuple[Column, ...]] = (int8s, texts, int8s, *[texts] * 10, int8s)
 _SENT: Final = """
 INSERT INTO bot_orders (client_order_id, bot_id, side, amount, reason, hold_id, hold_amount,
                         sent_us)
@@ -230,7 +233,7 @@ def _sent(change: OrderSent) -> Sequence[Any]:
 
 
 register_write(BotCreated, _CREATE, _created)
-register_writes(BotSaved, _SAVE, (Texts, Texts, Texts, Texts, Int8s), _saved)
+register_writes(BotSaved, _SAVE, (texts, texts, texts, texts, int8s), _saved)
 register_writes(TradeMade, _TRADE, _TRADE_COLUMNS, _made)
 register_write(
     BotDeleted,

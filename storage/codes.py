@@ -12,7 +12,6 @@ from domain.identity import Channel, CodeSession, Method, Purpose, Surface, Toke
 from domain.identity.proofs import CodeKey, ProofChange, Proofs
 from domain.identity.tokens import VerificationToken
 from domain.identity.windows import DAY, Lockout, Window
-from storage.arrays import Int8s, register
 from storage.driver import Row, TrioConnection
 from storage.pool import Pool
 from storage.users import Users, store_errors
@@ -40,7 +39,7 @@ SET channel = excluded.channel, salt = excluded.salt, code_hash = excluded.code_
 """
 _END_SESSION: Final = "DELETE FROM codes WHERE user_id = %s AND surface = %s AND purpose = %s"
 _SAVE_ATTEMPTS: Final = """
-INSERT INTO attempts (user_id, name, marks, locked_until_us) VALUES (%s, %s, %b, %s)
+INSERT INTO attempts (user_id, name, marks, locked_until_us) VALUES (%s, %s, %s, %s)
 ON CONFLICT (user_id, name) DO UPDATE
 SET marks = excluded.marks, locked_until_us = excluded.locked_until_us
 """
@@ -91,7 +90,6 @@ class Codes:
                 raise StaleWrite(conflict.constraint) from conflict
 
     async def _save_in(self, connection: TrioConnection, user_id: int, change: ProofChange) -> None:
-        register(connection)
         for key, session in change.sessions.items():
             await _save_session(connection, user_id, key, session)
         for name, lockout in change.attempts.items():
@@ -148,7 +146,7 @@ async def _save_session(
 async def _save_attempts(
     connection: TrioConnection, user_id: int, name: str, lockout: Lockout
 ) -> None:
-    marks = Int8s(lockout.failures.marks)
+    marks = [Int8(mark) for mark in lockout.failures.marks]
     params = (Int8(user_id), name, marks, Int8(lockout.locked_until_us))
     await connection.execute(_SAVE_ATTEMPTS, params)
 

@@ -148,7 +148,11 @@ class TrioConnection(psycopg.AsyncConnection[Row]):
     @property
     def is_idle(self) -> bool:
         """Whether the session is open, outside any transaction, and nothing is under way."""
-        return self.pgconn.transaction_status == pq.TransactionStatus.IDLE and not self._pipeline
+        pgconn = self.pgconn
+        return (
+            pgconn.transaction_status == pq.TransactionStatus.IDLE
+            and pgconn.pipeline_status == pq.PipelineStatus.OFF
+        )
 
     def is_quiet(self) -> bool:
         """Whether the idle session looks alive: unasked-for bytes mean an end or a farewell."""

@@ -11,7 +11,6 @@ from typing import Any, Final, Generic, TypeVar
 import trio
 
 from actors.runtime.gathering import gathered
-from storage.arrays import register
 from storage.driver import TrioConnection
 from storage.errors import Unavailable
 from storage.pool import Pool
@@ -127,7 +126,6 @@ class Gathered(Generic[I, R]):
     async def _carry_out(self, slots: list[_Slot[I, R]]) -> None:
         try:
             async with self._pool.connection() as connection:
-                register(connection)
                 results = await self._run(connection, [slot.item for slot in slots])
         except Exception as error:
             if len(slots) > 1 and not isinstance(error, Unavailable):

@@ -3,18 +3,22 @@
 from typing import Final, TypeAlias
 
 from domain.ledger import Ticket
-from storage.arrays import Texts
+from storage.arrays import texts
 from storage.driver import TrioConnection
 from storage.gathered import Gathered
 from storage.pool import Pool
+from storage.prepared import Prepared
 
 _Saved: TypeAlias = tuple[bytes, bytes] | None
 
-_FIND: Final = """
+_FIND: Final = Prepared(
+    "find_keys",
+    """
 SELECT i.fingerprint, i.outcome
-FROM unnest(%s, %s) WITH ORDINALITY AS wanted (scope, key, place)
+FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS wanted (scope, key, place)
 LEFT JOIN idempotency i USING (scope, key) ORDER BY place
-"""
+""",
+)
 _REMEMBER: Final = """
 INSERT INTO idempotency (scope, key, fingerprint, outcome, recorded_us)
 VALUES (%s, %s, %s, %s, %s) ON CONFLICT DO NOTHING
@@ -49,8 +53,7 @@ class PostgresIdempotency:
 
 async def _find(connection: TrioConnection, wanted: list[tuple[str, str]]) -> list[_Saved]:
     scopes, keys = zip(*wanted, strict=True)
-    cursor = await connection.execute(_FIND, [Texts(scopes), Texts(keys)])
-    rows = await cursor.fetchall()
+    rows = await _FIND.on(connection, texts(scopes), texts(keys))
     return [
         None if fingerprint is None else (fingerprint, outcome) for fingerprint, outcome in rows
     ]

@@ -2,6 +2,7 @@
 
 import secrets
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, Final
 
 import psycopg
@@ -20,7 +21,8 @@ from actors.journal import (
 from storage import batch_statement
 from storage.driver import TrioConnection
 from storage.errors import TROUBLE
-from storage.writes import write_all
+from storage.pipeline import as_one
+from storage.writes import are_together, gathered_writes, write_all
 
 log = structlog.get_logger(__name__)
 
@@ -99,12 +101,7 @@ class PostgresJournal:
 
     async def _execute(self, connection: TrioConnection, batch: Batch, epoch: int) -> None:
         try:
-            if not batch.changes:
-                await batch_statement.execute(connection, batch, epoch)
-                return
-            async with connection.transaction():
-                await batch_statement.execute(connection, batch, epoch)
-                await write_all(connection, batch.changes)
+            await _write(connection, batch, epoch)
         except psycopg.errors.IntegrityError as error:
             constraint = error.diag.constraint_name or "integrity"
             if constraint == "writer_epoch":
@@ -124,6 +121,28 @@ class PostgresJournal:
         connection, self._connection = self._connection, None
         if connection is not None:
             await connection.close()
+
+
+async def _write(connection: TrioConnection, batch: Batch, epoch: int) -> None:
+    """The batch and the rows beside it, in one round trip if all of them can be."""
+    if not batch.changes:
+        await batch_statement.execute(connection, batch, epoch)
+    elif are_together(batch.changes):
+        await _pipelined(connection, batch, epoch)
+    else:
+        async with connection.transaction():
+            await batch_statement.execute(connection, batch, epoch)
+            await write_all(connection, batch.changes)
+
+
+async def _pipelined(connection: TrioConnection, batch: Batch, epoch: int) -> None:
+    writes = gathered_writes(batch.changes)
+    for statement, _ in writes:
+        if not statement.is_known_to(connection):
+            await statement.prepare(connection)
+    name, params = batch_statement.encode(batch, epoch)
+    sends = [partial(statement.send, connection, cells) for statement, cells in writes]
+    await as_one(connection, [partial(batch_statement.send, connection, name, params), *sends])
 
 
 async def _row(

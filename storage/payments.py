@@ -10,51 +10,57 @@ from psycopg.types.numeric import Int8
 from actors.payment_store import PaymentCreated, PaymentMoved, ReceiptBooked
 from domain.ledger import Ticket
 from domain.payments import MPESA_PAYOUTS, OPEN, Kind, Payment
-from storage.arrays import Blobs, Int8s, Texts
+from storage.arrays import Column, blobs, int8, int8s, texts
 from storage.driver import TrioConnection
 from storage.gathered import Gathered
 from storage.pool import Pool
+from storage.prepared import Prepared
 from storage.users import store_errors
-from storage.writes import register_write
+from storage.writes import register_writes
 
-_INSERT: Final = """
+_MAKE: Final = """
 INSERT INTO payments (id, ref, kind, state, version, user_id, receipt, callback_key, checkout,
                       conversation, provider_receipt, created_us, details)
-VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
+SELECT id, ref, kind, state, version, user_id, receipt, nullif(callback_key, ''::bytea),
+       nullif(checkout, ''), nullif(conversation, ''), nullif(provider_receipt, ''), created_us,
+       details
+FROM unnest($1::bigint[], $2::text[], $3::text[], $4::text[], $5::bigint[], $6::bigint[],
+            $7::bigint[], $8::bytea[], $9::text[], $10::text[], $11::text[], $12::bigint[],
+            $13::bytea[])
+    AS n (id, ref, kind, state, version, user_id, receipt, callback_key, checkout, conversation,
+          provider_receipt, created_us, details)
 """
 # With no tickets the second insert does nothing; it is what makes both one statement.
-_INSERT_ALL: Final = """
-WITH made AS (
-    INSERT INTO payments (id, ref, kind, state, version, user_id, receipt, callback_key, checkout,
-                          conversation, provider_receipt, created_us, details)
-    SELECT id, ref, kind, state, version, user_id, receipt, nullif(callback_key, ''::bytea),
-           nullif(checkout, ''), nullif(conversation, ''), nullif(provider_receipt, ''),
-           created_us, details
-    FROM unnest(%b, %b, %b, %b, %b, %b, %b, %b, %b, %b, %b, %b, %b)
-        AS n (id, ref, kind, state, version, user_id, receipt, callback_key, checkout,
-              conversation, provider_receipt, created_us, details)
-)
+_INSERT_ALL: Final = Prepared(
+    "insert_payments",
+    f"""
+WITH made AS ({_MAKE})
 INSERT INTO idempotency (scope, key, fingerprint, outcome, recorded_us)
-SELECT * FROM unnest(%b, %b, %b, %b, %b)
-"""
-_UPDATE: Final = """
-UPDATE payments SET state = %s, version = %s, receipt = %s, checkout = %s, conversation = %s,
-                    provider_receipt = %s, details = %s
-WHERE id = %s AND version = %s
-"""
-_UPDATE_ALL: Final = """
+SELECT * FROM unnest($14::text[], $15::text[], $16::bytea[], $17::bytea[], $18::bigint[])
+""",  # noqa: S608  # only constants
+)
+_MOVE: Final = """
 UPDATE payments p
 SET state = n.state, version = n.version, receipt = n.receipt, checkout = nullif(n.checkout, ''),
     conversation = nullif(n.conversation, ''),
     provider_receipt = nullif(n.provider_receipt, ''), details = n.details
-FROM unnest(%b, %b, %b, %b, %b, %b, %b, %b)
+FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::text[], $5::text[], $6::text[],
+            $7::bytea[], $8::bigint[])
     AS n (state, version, receipt, checkout, conversation, provider_receipt, details, id)
 WHERE p.id = n.id AND p.version = n.version - 1
-RETURNING p.id
 """
-_LOAD_ALL: Final = "SELECT id, details FROM payments WHERE id = ANY(%b)"
-_OWNERS: Final = "SELECT receipt, payment_id FROM provider_receipts WHERE receipt = ANY(%b)"
-_BY_KEYS: Final = "SELECT callback_key, id FROM payments WHERE callback_key = ANY(%b)"
+_UPDATE_ALL: Final = Prepared("update_payments", f"{_MOVE} RETURNING p.id")
+_LOAD_ALL: Final = Prepared(
+    "load_payments", "SELECT id, details FROM payments WHERE id = ANY($1::bigint[])"
+)
+_OWNERS: Final = Prepared(
+    "receipt_owners",
+    "SELECT receipt, payment_id FROM provider_receipts WHERE receipt = ANY($1::text[])",
+)
+_BY_KEYS: Final = Prepared(
+    "payments_by_key",
+    "SELECT callback_key, id FROM payments WHERE callback_key = ANY($1::bytea[])",
+)
 _BY_REF: Final = "SELECT details FROM payments WHERE ref = %s"
 _BY_RECEIPT: Final = "SELECT details FROM payments WHERE receipt = %s AND receipt <> 0 LIMIT 1"
 _BY_PROVIDER_ID: Final = """
@@ -63,7 +69,9 @@ SELECT id FROM payments WHERE conversation = %s LIMIT 1
 """
 _BOOK: Final = """
 INSERT INTO provider_receipts (receipt, payment_id, amount, booked_us)
-VALUES (%s, %s, %s::text::numeric, %s)
+SELECT receipt, payment_id, amount::numeric, booked_us
+FROM unnest($1::text[], $2::bigint[], $3::text[], $4::bigint[])
+    AS n (receipt, payment_id, amount, booked_us)
 """
 _OPEN: Final = """
 SELECT id FROM payments WHERE state IN ('sending', 'pending', 'waiting', 'unknown') ORDER BY id
@@ -86,15 +94,17 @@ LIMIT %s OFFSET %s
 _WAITING: Final = """
 SELECT details FROM payments WHERE user_id = %s AND kind = %s AND state = 'waiting' ORDER BY id
 """
-_NEXT_IDS: Final = "SELECT nextval('payment_ids') FROM generate_series(1, %b::int8)"
+_NEXT_IDS: Final = Prepared(
+    "payment_ids", "SELECT nextval('payment_ids') FROM generate_series(1, $1::bigint)"
+)
 _NEXT_NUMBER: Final = """
 INSERT INTO reference_counters (prefix, day, number) VALUES (%s, %s, 1)
 ON CONFLICT (prefix, day) DO UPDATE SET number = reference_counters.number + 1 RETURNING number
 """
 
-_T, _B, _I = Texts, Blobs, Int8s
-_ROW_TYPES: Final = (_I, _T, _T, _T, _I, _I, _I, _B, _T, _T, _T, _I, _B)  # as _row()
-_CHANGES_TYPES: Final = (_T, _I, _I, _T, _T, _T, _B, _I)  # as _changes(), the version before aside
+_T, _B, _I = texts, blobs, int8s
+_ROW_COLUMNS: Final[tuple[Column, ...]] = (_I, _T, _T, _T, _I, _I, _I, _B, _T, _T, _T, _I, _B)
+_MOVE_COLUMNS: Final[tuple[Column, ...]] = (_T, _I, _I, _T, _T, _T, _B, _I)
 
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(Payment).decode
@@ -112,8 +122,8 @@ class PostgresPayments:
         self._inserts = Gathered(pool, _insert_all)
         self._updates = Gathered(pool, _update_all, key=lambda payment: payment.id)
         self._loads = Gathered(pool, _load_all)
-        self._owners = Gathered(pool, partial(_found_by, _OWNERS, Texts))
-        self._by_keys = Gathered(pool, partial(_found_by, _BY_KEYS, Blobs))
+        self._owners = Gathered(pool, partial(_found_by, _OWNERS, texts))
+        self._by_keys = Gathered(pool, partial(_found_by, _BY_KEYS, blobs))
 
     async def next_id(self) -> int:
         with store_errors():
@@ -190,53 +200,46 @@ class PostgresPayments:
 
 
 async def _next_ids(connection: TrioConnection, asked: list[object]) -> list[int]:
-    cursor = await connection.execute(_NEXT_IDS, [Int8(len(asked))])
-    return [int(row[0]) for row in await cursor.fetchall()]
+    return [int(row[0]) for row in await _NEXT_IDS.on(connection, int8(len(asked)))]
 
 
 async def _insert_all(
     connection: TrioConnection, made: list[tuple[Payment, Ticket | None, bytes]]
 ) -> list[None]:
-    columns = zip(*(_row(payment) for payment, _, _ in made), strict=True)
     kept = [(p.created_us, t, outcome) for p, t, outcome in made if t is not None]
     saved = (
-        Texts(ticket.scope for _, ticket, _ in kept),
-        Texts(ticket.key for _, ticket, _ in kept),
-        Blobs(ticket.fingerprint for _, ticket, _ in kept),
-        Blobs(outcome for _, _, outcome in kept),
-        Int8s(at_us for at_us, _, _ in kept),
+        texts([ticket.scope for _, ticket, _ in kept]),
+        texts([ticket.key for _, ticket, _ in kept]),
+        blobs([ticket.fingerprint for _, ticket, _ in kept]),
+        blobs([outcome for _, _, outcome in kept]),
+        int8s([at_us for at_us, _, _ in kept]),
     )
-    await connection.execute(_INSERT_ALL, [*_arrays(_ROW_TYPES, columns), *saved])
+    rows = _arrays(_ROW_COLUMNS, [_row(payment) for payment, _, _ in made])
+    await _INSERT_ALL.on(connection, *rows, *saved)
     return [None] * len(made)
 
 
 async def _update_all(connection: TrioConnection, moved: list[Payment]) -> list[bool]:
-    columns = zip(*(_changes(payment)[:-1] for payment in moved), strict=True)
-    cursor = await connection.execute(_UPDATE_ALL, _arrays(_CHANGES_TYPES, columns))
-    stored = {row[0] for row in await cursor.fetchall()}
+    rows = _arrays(_MOVE_COLUMNS, [_moved(payment) for payment in moved])
+    stored = {row[0] for row in await _UPDATE_ALL.on(connection, *rows)}
     return [payment.id in stored for payment in moved]
 
 
 async def _load_all(connection: TrioConnection, ids: list[int]) -> list[Payment | None]:
-    cursor = await connection.execute(_LOAD_ALL, [Int8s(ids)])
-    found = {row[0]: _decode(row[1]) for row in await cursor.fetchall()}
+    rows = await _LOAD_ALL.on(connection, int8s(ids))
+    found = {payment_id: _decode(details) for payment_id, details in rows}
     return [found.get(payment_id) for payment_id in ids]
 
 
 async def _found_by(
-    sql: str, array: type[Any], connection: TrioConnection, names: list[Any]
+    sql: Prepared, column: Column, connection: TrioConnection, names: list[Any]
 ) -> list[int | None]:
-    cursor = await connection.execute(sql, [array(names)])
-    found = {row[0]: row[1] for row in await cursor.fetchall()}
+    found: dict[Any, int] = dict(await sql.on(connection, column(names)))
     return [found.get(name) for name in names]
 
 
-def _arrays(types: Sequence[type[Any]], columns: Iterable[tuple[Any, ...]]) -> list[Any]:
-    """Columns as arrays; no text or blob is null in them."""
-    return [
-        array(values if array is Int8s else (value or array.nothing for value in values))
-        for array, values in zip(types, columns, strict=True)
-    ]
+def _arrays(columns: Sequence[Column], rows: Iterable[Sequence[Any]]) -> list[bytes]:
+    return [column(cells) for column, cells in zip(columns, zip(*rows, strict=True), strict=True)]
 
 
 def _row(payment: Payment) -> list[Any]:
@@ -248,33 +251,33 @@ def _row(payment: Payment) -> list[Any]:
         payment.version,
         payment.user_id,
         payment.receipt,
-        payment.callback_key or None,
-        payment.checkout or None,
-        payment.conversation or None,
-        payment.provider_receipt or None,
+        payment.callback_key,
+        payment.checkout,
+        payment.conversation,
+        payment.provider_receipt,
         payment.created_us,
         _encode(payment),
     ]
 
 
-def _changes(payment: Payment) -> list[Any]:
+def _moved(payment: Payment) -> list[Any]:
     return [
         payment.state.value,
         payment.version,
         payment.receipt,
-        payment.checkout or None,
-        payment.conversation or None,
-        payment.provider_receipt or None,
+        payment.checkout,
+        payment.conversation,
+        payment.provider_receipt,
         _encode(payment),
         payment.id,
-        payment.version - 1,
     ]
 
 
-register_write(PaymentCreated, _INSERT, lambda change: _row(change.payment))
-register_write(PaymentMoved, _UPDATE, lambda change: _changes(change.payment))
-register_write(
+register_writes(PaymentCreated, _MAKE, _ROW_COLUMNS, lambda change: _row(change.payment))
+register_writes(PaymentMoved, _MOVE, _MOVE_COLUMNS, lambda change: _moved(change.payment))
+register_writes(
     ReceiptBooked,
     _BOOK,
+    (texts, int8s, texts, int8s),
     lambda booked: [booked.receipt, booked.payment_id, str(booked.amount), booked.booked_us],
 )

@@ -1,4 +1,4 @@
-"""Reads that are asked for all the time: prepared by name and run without psycopg's cursor.
+"""Statements that run all the time: prepared by name and run without psycopg's cursor.
 
 Finding dumpers, a statement's name and a plan anew for every call cost both sides twice what the
 rows themselves do (benchmarks/RESULTS.md, "Growth and start").
@@ -29,7 +29,7 @@ FROM (VALUES ('plan_cache_mode', 'force_generic_plan'), ('enable_seqscan', 'off'
 
 
 class Prepared:
-    """One SELECT with binary parameters `$1`, `$2` …, each cast to its type in the statement."""
+    """One statement with binary parameters `$1`, `$2` …, each cast to its type in it."""
 
     def __init__(self, name: str, sql: str) -> None:
         """`name` is the statement's in a session, so no other may have it."""
@@ -37,20 +37,39 @@ class Prepared:
         self._sql = sql.encode()
 
     async def rows(self, pool: Pool, *params: bytes) -> list[Row]:
-        """Every row, for parameters in the binary format. Raises what the pool raises."""
+        """Every row of a SELECT, for parameters in the binary format. Raises what the pool
+        raises."""
         async with pool.connection(reads=True) as connection:
-            result: pq.abc.PGresult | None = None
-            if self._name in connection.prepared:
-                # psycopg answers a rollback with DEALLOCATE ALL once it has prepared anything.
-                with suppress(psycopg.errors.InvalidSqlStatementName):
-                    result = await connection.wait(self._execute(connection, params))
-            if result is None:
-                await connection.wait(self._prepare(connection))
-                connection.prepared[self._name] = Transformer(connection)
+            return await self.on(connection, *params)
+
+    async def on(self, connection: TrioConnection, *params: bytes) -> list[Row]:
+        """The same in a session that is at hand, for any statement; raises psycopg's errors."""
+        result: pq.abc.PGresult | None = None
+        if self._name in connection.prepared:
+            # psycopg answers a rollback with DEALLOCATE ALL once it has prepared anything.
+            with suppress(psycopg.errors.InvalidSqlStatementName):
                 result = await connection.wait(self._execute(connection, params))
-            loaders = connection.prepared[self._name]
-            loaders.set_pgresult(result)
-            return loaders.load_rows(0, result.ntuples, tuple)
+        if result is None:
+            await self.prepare(connection)
+            result = await connection.wait(self._execute(connection, params))
+        loaders = connection.prepared[self._name]
+        loaders.set_pgresult(result)
+        return loaders.load_rows(0, result.ntuples, tuple)
+
+    async def prepare(self, connection: TrioConnection) -> None:
+        """Make the statement known to the session."""
+        await connection.wait(self._prepare(connection))
+        connection.prepared[self._name] = Transformer(connection)
+
+    def is_known_to(self, connection: TrioConnection) -> bool:
+        """Whether it was prepared there."""
+        return self._name in connection.prepared
+
+    def send(self, connection: TrioConnection, params: Sequence[bytes]) -> None:
+        """Queue the statement; whoever drives the protocol fetches its result."""
+        connection.pgconn.send_query_prepared(
+            self._name, params, [pq.Format.BINARY] * len(params), result_format=pq.Format.BINARY
+        )
 
     def _prepare(self, connection: TrioConnection) -> PQGen[None]:
         connection.pgconn.send_prepare(self._name, self._sql, None)
@@ -59,10 +78,7 @@ class Prepared:
     def _execute(
         self, connection: TrioConnection, params: Sequence[bytes]
     ) -> PQGen["pq.abc.PGresult"]:
-        formats = [pq.Format.BINARY] * len(params)
-        connection.pgconn.send_query_prepared(
-            self._name, params, formats, result_format=pq.Format.BINARY
-        )
+        self.send(connection, params)
         return _only((yield from generators.execute(connection.pgconn)))
 
 

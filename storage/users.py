@@ -8,7 +8,7 @@ from psycopg.types.numeric import Int8
 
 from actors.identity_store import Lookup, StaleWrite, StoreUnavailable, UserOrder
 from domain.identity import Agent, Person, Profile, Reason, Role
-from storage.arrays import Int8s, Texts, int8s, register
+from storage.arrays import int8s, texts
 from storage.crypto import SecretBox
 from storage.driver import Row, TrioConnection
 from storage.errors import Unavailable, UniqueViolation
@@ -22,7 +22,9 @@ _PROFILE_COLUMNS: Final = """
     u.deleted, u.created_us, u.last_login_us, a.agent_id, a.name, a.phone, a.commission_bp, a.active
 """
 _FROM: Final = "FROM users u LEFT JOIN agents a ON a.user_id = u.id"
-_PROFILES: Final = f"SELECT {_PROFILE_COLUMNS} {_FROM} WHERE u.id = ANY(%b)"
+_PROFILES: Final = Prepared(
+    "profiles", f"SELECT {_PROFILE_COLUMNS} {_FROM} WHERE u.id = ANY($1::bigint[])"
+)
 _PERSON: Final = f"""
 SELECT {_PROFILE_COLUMNS}, u.password_hash, u.totp_secret, u.totp_pending, u.totp_pending_wrong,
        u.totp_last_step, u.revision
@@ -40,7 +42,10 @@ _FIND: Final = {
     Lookup.OBJECT_ID: "SELECT id FROM users WHERE object_id = %s",
     Lookup.WALLET_ADDRESS: "SELECT id FROM users WHERE lower(wallet_address) = lower(%s)",
 }
-_BY_PHONES: Final = "SELECT phone, id FROM users WHERE phone = ANY(%b) AND phone_verified"
+_BY_PHONES: Final = Prepared(
+    "users_by_phone",
+    "SELECT phone, id FROM users WHERE phone = ANY($1::text[]) AND phone_verified",
+)
 _PAGE: Final = f"SELECT {_PROFILE_COLUMNS} {_FROM} WHERE NOT u.deleted"
 _ORDER: Final = {
     UserOrder.CREATED: "u.created_us",
@@ -119,10 +124,7 @@ class Users:
     async def profiles(self, user_ids: Sequence[int]) -> list[Profile]:
         """Those of `user_ids` that exist, deleted ones included."""
         with store_errors():
-            async with self._pool.connection() as connection:
-                register(connection)
-                cursor = await connection.execute(_PROFILES, (Int8s(user_ids),), prepare=True)
-                rows = await cursor.fetchall()
+            rows = await _PROFILES.rows(self._pool, int8s(user_ids))
         return [_profile(row) for row in rows]
 
     async def present(self, user_ids: Sequence[int]) -> list[int]:
@@ -284,6 +286,6 @@ def _profile(row: Row) -> Profile:
 
 
 async def _by_phones(connection: TrioConnection, phones: list[str]) -> list[int | None]:
-    cursor = await connection.execute(_BY_PHONES, [Texts(phones)])
-    found = {row[0]: int(row[1]) for row in await cursor.fetchall()}
+    rows = await _BY_PHONES.on(connection, texts(phones))
+    found = {phone: int(user_id) for phone, user_id in rows}
     return [found.get(phone) for phone in phones]

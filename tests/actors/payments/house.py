@@ -179,11 +179,12 @@ class House:
                     if not any(self.acts(payment) for payment in waiting):
                         break
                     await trio.sleep(0.005)
+                if not self.provider.is_quiet or await self.unhandled():
+                    continue
                 if not waiting:
                     return
-                if self.provider.is_quiet and not await self.unhandled():
-                    first_us = min(payment.due_us for payment in waiting)
-                    self.clock.advance(max(1, (first_us - self.clock.now_us()) // 10**6 + 1))
+                first_us = min(payment.due_us for payment in waiting)
+                self.clock.advance(max(1, (first_us - self.clock.now_us()) // 10**6 + 1))
         rows = await self.pool.fetch("SELECT source, body, verdict FROM callbacks ORDER BY id")
         raise AssertionError(f"still {doing}: {self.provider.operations}, {rows[-5:]}")
 

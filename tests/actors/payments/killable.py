@@ -1,6 +1,6 @@
 """Places to be killed at, and storage that dies or fails there."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from actors.batch import Batch
@@ -120,7 +120,7 @@ class KillableCallbacks(PostgresCallbacks):
         self._points.reach("after a callback was stored")
         return callback_id
 
-    async def handled(self, callback_id: int, verdict: str) -> None:
+    async def handled(self, verdicts: Sequence[tuple[int, str]]) -> None:
         self._points.reach("before a callback is handled")
-        await super().handled(callback_id, verdict)
+        await super().handled(verdicts)
         self._points.reach("after a callback was handled")
