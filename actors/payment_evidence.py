@@ -208,6 +208,8 @@ def _given_back(payment: Payment, outcome: Outcome) -> Verdict:
         return Settle("", outcome.message)
     if payment.state is State.COMPLETED:
         return Nothing("already ended")
+    if payment.cash:  # it names no receipt by which it would be known again
+        return Nothing("duplicate")
     wrong = f"reversed although {payment.state.value}"
     return Book("", expected_cash(payment), Alert("suspense", wrong))
 

@@ -1,11 +1,13 @@
-"""What operators decide about payments: deposits under review, and payouts nobody has evidence
-of. The decision, its money, its event and its audit are one commit."""
+"""What operators decide about payments: deposits under review, payouts nobody has evidence of, and
+payouts that were paid after they had failed. The decision, its money, its event and its audit are
+one commit."""
 
 from typing import Final
 
 from actors.audit import AuditEntry
 from actors.payment_book import Deed, PaymentBook
 from actors.payment_parts import completed_fact, failed_fact, label
+from actors.payment_verdicts import PAID_CODE
 from actors.reviews import Decision, NotRuled, Ruled, Ruling
 from domain.ledger import Posting
 from domain.money import ASSETS, round_down
@@ -19,7 +21,16 @@ from domain.payments import (
     State,
     after,
 )
-from domain.settlement import approved, banked, collected, expected_cash, paid_out
+from domain.settlement import (
+    approved,
+    as_paid_out,
+    banked,
+    borne,
+    charged,
+    collected,
+    expected_cash,
+    paid_out,
+)
 
 KIND: Final = "payment"
 
@@ -28,7 +39,7 @@ async def ruled(book: PaymentBook, now_us: int, ruling: Ruling) -> Ruled | NotRu
     """Carry a ruling out; raises NotRecorded when that is not possible now."""
     payment = book.payment
     approve = ruling.decision is Decision.APPROVE
-    state = after(payment.kind, payment.state, Move.APPROVE if approve else Move.REJECT)
+    state = after(payment.kind, payment.state, _move(payment, ruling.decision))
     unpaid = payment.kind in TOKEN_COLLECTIONS and payment.is_open
     if state is None or (approve and not unpaid and not _credit(payment)):
         return NotRuled.DECIDED
@@ -40,13 +51,45 @@ async def ruled(book: PaymentBook, now_us: int, ruling: Ruling) -> Ruled | NotRu
         subject=payment.ref,
         note=ruling.note,
     )
-    if approve:
+    if payment.contested:
+        await (_charge if approve else _bear)(book, audit)
+    elif approve:
         await _approve(book, audit)
     else:
         moved = book.next(state, reason="rejected by an operator", asking=False)
         closes = payment.hold is not None
         await book.record(moved, Deed(fact=failed_fact, closes=closes, changes=(audit,)))
     return Ruled(book.payment.state.value)
+
+
+def _move(payment: Payment, decision: Decision) -> Move:
+    if decision is Decision.APPROVE:
+        return Move.CHARGE if payment.contested else Move.APPROVE
+    return Move.BEAR if payment.contested else Move.REJECT
+
+
+async def _charge(book: PaymentBook, audit: AuditEntry) -> None:
+    """It was paid after its money had been given back: its owner pays now what it would have
+    taken then. NotRecorded where the balance does not cover that."""
+    due = as_paid_out(book.payment)
+    done = book.next(
+        State.COMPLETED,
+        contested=False,
+        amount=due.amount,
+        local_amount=due.local_amount,
+        usd_amount=due.usd_amount,
+        code=PAID_CODE,
+        reason="",
+    )
+    postings = charged(due, label(due))
+    deed = Deed(postings=postings, fact=completed_fact, settles=True, changes=(audit,))
+    await book.record(done, deed)
+
+
+async def _bear(book: PaymentBook, audit: AuditEntry) -> None:
+    """The same, and the platform pays: for its owner it has failed, as it was told."""
+    moved = book.next(contested=False)
+    await book.record(moved, Deed(postings=borne(moved), changes=(audit,)))
 
 
 async def _approve(book: PaymentBook, audit: AuditEntry) -> None:

@@ -88,8 +88,8 @@ class PaymentStore(Protocol):
         ...
 
     async def undecided(self, limit: int, created_before_us: int) -> Sequence[Payment]:
-        """Payments under review, and payouts still open that were made before that time; the
-        oldest first."""
+        """Payments under review, contested payouts, and payouts still open that were made before
+        that time; the oldest first."""
         ...
 
     async def waiting(self, user_id: int, kind: Kind) -> Sequence[Payment]:

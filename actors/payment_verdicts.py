@@ -121,9 +121,14 @@ async def _settle(book: PaymentBook, verdict: Settle, known: dict[str, Any]) -> 
 
 
 async def _to_suspense(book: PaymentBook, verdict: Book) -> str:
-    """Cash the payment cannot take, or not any more (X-C15)."""
+    """Cash the payment cannot take, or not any more (X-C15).
+
+    The first that goes out for one whose money was given back is contested: a person decides.
+    """
     payment, receipt, amount = book.payment, verdict.receipt, verdict.amount
+    is_late = not payment.cash and after(payment.kind, payment.state, Move.CHARGE) is not None
     moved = book.next(
+        contested=payment.contested or is_late,
         provider_receipt=payment.provider_receipt or receipt,
         unreceipted=payment.unreceipted or not receipt,
         cash=payment.cash or amount,

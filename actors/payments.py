@@ -187,12 +187,14 @@ class Payments:
     # For operators
 
     async def waiting(self, limit: int) -> Sequence[Review]:
-        """Deposits under review and payouts without evidence, the longest waiting first."""
+        """Deposits under review, payouts without evidence, and payouts paid after they had
+        failed; the longest waiting first."""
         before_us = self._parts.clock.now_us() - REVIEW_AFTER_US
         return [_review(payment) for payment in await self.store.undecided(limit, before_us)]
 
     async def rule(self, reference: str, ruling: Ruling) -> Ruled | NotRuled:
-        """Approve, which credits a deposit or settles a payout, or reject."""
+        """Approve, which credits a deposit or settles a payout, or reject. Of a payout that was
+        paid after it had failed: its owner pays, or the platform does."""
         try:
             payment = await self.store.by_ref(reference)
         except self._parts.unavailable:
@@ -200,7 +202,7 @@ class Payments:
         if payment is None:
             return NotRuled.UNKNOWN
         answer: Ruled | NotRuled | Refusal = await self._ask(payment.id, Rule(ruling))
-        return NotRuled.UNAVAILABLE if isinstance(answer, Refusal) else answer
+        return _not_ruled(answer) if isinstance(answer, Refusal) else answer
 
     async def begin_again(self, payment_id: int, audit: AuditEntry) -> Ruled | NotRuled | Refusal:
         """Try a failed token payment once more; a Refusal when its money is not there now."""
@@ -318,8 +320,23 @@ def _is_answered(payment: Payment) -> bool:
     return not payment.asking
 
 
+def _not_ruled(refusal: Refusal) -> NotRuled:
+    match refusal:
+        case Refusal.INSUFFICIENT_FUNDS | Refusal.ACCOUNT_NOT_FOUND:
+            return NotRuled.NOT_COVERED
+        case Refusal.ACCOUNT_LOCKED:
+            return NotRuled.LOCKED
+        case _:
+            return NotRuled.UNAVAILABLE
+
+
 def _review(payment: Payment) -> Review:
-    reasons = (payment.reason,) if payment.reason else ()
+    reasons: tuple[str, ...] = (payment.reason,) if payment.reason else ()
+    if payment.contested:
+        paid = f"{plain(payment.cash, 2)} {payment.local_asset}"
+        receipt = payment.provider_receipt or "not known"
+        late = f"paid out after its money was given back: {paid}, receipt {receipt}"
+        reasons = (late, *(f"it had failed: {reason}" for reason in reasons))
     if payment.kind is Kind.BANK_WITHDRAWAL:
         paid = f"{plain(payment.local_amount, 2)} {payment.local_asset}"
         reasons = (f"{payment.partner}: transfer {paid} to {payment.address}",)

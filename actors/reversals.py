@@ -119,7 +119,7 @@ class Reversals:
             before = await store.by_ref(ref)
             if before is None:
                 return ref
-            if before.state is State.COMPLETED:
+            if before.state is State.COMPLETED or before.cash:  # it may be found out late
                 return NotOrdered.DONE
             if before.state is not State.FAILED:
                 return NotOrdered.UNDER_WAY

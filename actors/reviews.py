@@ -51,6 +51,8 @@ class NotRuled(Enum):
     UNKNOWN = "no such reference"
     DECIDED = "not under review"
     OWNER_GONE = "its owner was deleted"
+    NOT_COVERED = "its owner's balance does not cover it"
+    LOCKED = "its owner's account is locked"
     UNAVAILABLE = "temporarily unavailable"
 
 

@@ -39,6 +39,7 @@ class SystemPurpose:
     FUNDING_CLEARING: Final = "FUNDING_CLEARING"
     PARTNER_PAYABLE: Final = "PARTNER_PAYABLE"
     SUSPENSE: Final = "SUSPENSE"
+    PAYOUT_LOSS: Final = "PAYOUT_LOSS"  # paid out although it was given back, and ours to bear
     SANDBOX_FUNDING: Final = "SANDBOX_FUNDING"
     DEMO_FUNDING: Final = "DEMO_FUNDING"
     CUSTODY: Final = "CHAIN_CUSTODY"  # of one chain: what came to our addresses and left them

@@ -87,6 +87,8 @@ class Move(StrEnum):
     APPROVE = "approve"  # an operator credits what was under review
     REJECT = "reject"  # an operator does not: the cash stays in suspense, to be given back
     RETRY = "retry"  # an operator lets what failed be tried once more
+    CHARGE = "charge"  # it was paid out after it had failed: an operator lets its owner pay
+    BEAR = "bear"  # the same, and an operator lets the platform pay
 
 
 OPEN: Final = frozenset({State.SENDING, State.PENDING, State.WAITING, State.UNKNOWN})
@@ -135,6 +137,10 @@ _PAYOUT: Final = {
         for state in (State.PENDING, State.UNKNOWN)
         for move, end in ((Move.APPROVE, State.COMPLETED), (Move.REJECT, State.FAILED))
     },
+    # Its money was given back, and it was paid out all the same: what that means is a person's to
+    # say, once, and only while it is contested.
+    (State.FAILED, Move.CHARGE): State.COMPLETED,
+    (State.FAILED, Move.BEAR): State.FAILED,
 }
 # A chain gives evidence in the end, and what it has signed cannot be taken back: a person decides
 # only where the evidence contradicts the record.
@@ -240,7 +246,8 @@ class Payment(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     `refusal` the last refusal that doubt keeps from counting. Of the cash: `cash` is what was
     booked for it in units of `local_asset`, `provider_receipt` the first receipt of it, and
     `unreceipted` while cash is booked whose receipt is not known. `claim` is the receipt a
-    callback named while the provider is asked to confirm it. `code` and `reason` are the
+    callback named while the provider is asked to confirm it; `contested` while nobody has decided
+    who bears cash that went out after the payment had failed. `code` and `reason` are the
     provider's last word; `merchant` is its second id of a push.
 
     `address` is where it comes in or goes to, on a chain or at a bank. Of chains: `chain` is its
@@ -298,6 +305,7 @@ class Payment(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     cash: int = 0
     unreceipted: bool = False
     claim: str = ""
+    contested: bool = False
     attempts: int = 0
     completed_us: int = 0
     consented_us: int = 0

@@ -6,9 +6,11 @@ where we pay (contract.md, "Money"); what that leaves goes to the rounding accou
 
 from typing import Final
 
+from msgspec import structs
+
 from domain.chain_settlement import paid_on_chain, sent_on_chain
 from domain.ledger import SUSPENSE, AccountKey, Posting, SystemPurpose, system
-from domain.money import UNITS_PER_WHOLE
+from domain.money import ASSETS, UNITS_PER_WHOLE, round_up
 from domain.nexuspay import token_settlement
 from domain.payments import BANKED, CHAIN_PAYOUTS, COLLECTIONS, TOKENS, Kind, Payment
 
@@ -165,6 +167,47 @@ def out_of_suspense(payment: Payment, local_amount: int) -> tuple[Posting, ...]:
             system(payment.local_asset, SystemPurpose.MPESA_FLOAT),
             local_amount,
             f"Paid after release: {payment.ref}",
+        ),
+    )
+
+
+def as_paid_out(payment: Payment) -> Payment:
+    """A payout of which so much `cash` went out: what it takes from the wallet is in proportion,
+    rounded up (X-C18). Unchanged where the cash is what was agreed."""
+    expected, cash = expected_cash(payment), payment.cash
+    if cash == expected:
+        return payment
+    amount = -(-payment.amount * cash // expected)
+    return structs.replace(
+        payment,
+        amount=round_up(amount, ASSETS[payment.asset].decimals),
+        local_amount=cash,
+        usd_amount=round_up(-(-payment.usd_amount * cash // expected), ASSETS["USD"].decimals),
+    )
+
+
+def charged(payment: Payment, label: str) -> tuple[Posting, ...]:
+    """The owner pays for cash that went out of suspense: as `paid_out`, but that the float has
+    paid already."""
+    local = payment.local_asset
+    paid, short = (
+        system(local, purpose) for purpose in (SystemPurpose.MPESA_FLOAT, SystemPurpose.SUSPENSE)
+    )
+    return tuple(
+        structs.replace(posting, destination=short) if posting.destination == paid else posting
+        for posting in paid_out(payment, label)
+    )
+
+
+def borne(payment: Payment) -> tuple[Posting, ...]:
+    """The platform pays for cash that went out of suspense."""
+    local = payment.local_asset
+    return (
+        Posting(
+            system(local, SystemPurpose.PAYOUT_LOSS),
+            system(local, SystemPurpose.SUSPENSE),
+            payment.cash,
+            f"Borne by the platform: {payment.ref}",
         ),
     )
 

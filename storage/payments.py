@@ -43,10 +43,11 @@ _MOVE: Final = """
 UPDATE payments p
 SET state = n.state, version = n.version, receipt = n.receipt, checkout = nullif(n.checkout, ''),
     conversation = nullif(n.conversation, ''),
-    provider_receipt = nullif(n.provider_receipt, ''), details = n.details
+    provider_receipt = nullif(n.provider_receipt, ''), contested = n.contested <> 0,
+    details = n.details
 FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::text[], $5::text[], $6::text[],
-            $7::bytea[], $8::bigint[])
-    AS n (state, version, receipt, checkout, conversation, provider_receipt, details, id)
+            $7::bigint[], $8::bytea[], $9::bigint[])
+    AS n (state, version, receipt, checkout, conversation, provider_receipt, contested, details, id)
 WHERE p.id = n.id AND p.version = n.version - 1
 """
 _UPDATE_ALL: Final = Prepared("update_payments", f"{_MOVE} RETURNING p.id")
@@ -80,6 +81,8 @@ _UNASKED: Final = "SELECT id FROM payments WHERE state = 'sending' ORDER BY id"
 _UNDECIDED: Final = """
 SELECT details FROM payments WHERE state = 'under_review'
 UNION ALL
+SELECT details FROM payments WHERE contested
+UNION ALL
 SELECT details FROM payments
 WHERE state = 'waiting' AND kind IN ('bank_deposit', 'bank_withdrawal')
 UNION ALL
@@ -104,7 +107,7 @@ ON CONFLICT (prefix, day) DO UPDATE SET number = reference_counters.number + 1 R
 
 _T, _B, _I = texts, blobs, int8s
 _ROW_COLUMNS: Final[tuple[Column, ...]] = (_I, _T, _T, _T, _I, _I, _I, _B, _T, _T, _T, _I, _B)
-_MOVE_COLUMNS: Final[tuple[Column, ...]] = (_T, _I, _I, _T, _T, _T, _B, _I)
+_MOVE_COLUMNS: Final[tuple[Column, ...]] = (_T, _I, _I, _T, _T, _T, _I, _B, _I)
 
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(Payment).decode
@@ -268,6 +271,7 @@ def _moved(payment: Payment) -> list[Any]:
         payment.checkout,
         payment.conversation,
         payment.provider_receipt,
+        int(payment.contested),
         _encode(payment),
         payment.id,
     ]

@@ -29,6 +29,8 @@ _STATUS: Final = {
     NotRuled.UNKNOWN: 404,
     NotRuled.DECIDED: 409,
     NotRuled.OWNER_GONE: 409,
+    NotRuled.NOT_COVERED: 409,
+    NotRuled.LOCKED: 409,
     NotRuled.UNAVAILABLE: 503,
 }
 _REFUSALS: Final = {401: wire.ErrorBody, 403: wire.ErrorBody, 503: wire.ErrorBody}

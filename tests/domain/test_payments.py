@@ -8,11 +8,13 @@ from hypothesis import strategies as st
 
 from domain.ledger import AccountKey, Posting, SystemPurpose, system, wallet
 from domain.money import units_of
+from domain.nexuspay.treasury import fees_wallet, main_wallet
 from domain.payments import (
     CHAIN_PAYOUTS,
     COLLECTIONS,
     DEPOSITS,
     HANDOVERS,
+    MPESA_PAYOUTS,
     OPEN,
     PAYOUTS,
     Kind,
@@ -23,7 +25,10 @@ from domain.payments import (
 )
 from domain.settlement import (
     approved,
+    as_paid_out,
+    borne,
     cashed,
+    charged,
     collected,
     expected_cash,
     fulfilled,
@@ -76,8 +81,18 @@ def test_what_has_ended_moves_only_by_an_operator() -> None:
     for kind, state, move in EVERY:
         if state in OPEN or after(kind, state, move) is None:
             continue
-        assert state is State.UNDER_REVIEW
-        assert move in (Move.APPROVE, Move.REJECT)
+        late = (kind, state) == (Kind.PARTNER_WITHDRAWAL, State.FAILED)
+        assert late or state is State.UNDER_REVIEW
+        allowed = (Move.CHARGE, Move.BEAR) if late else (Move.APPROVE, Move.REJECT)
+        assert move in allowed
+
+
+def test_only_a_mobile_money_payout_that_failed_may_be_charged_or_borne_late() -> None:
+    """X-C15, NXPY-C46: charged, it is what it was for; borne, it has failed as was said."""
+    for kind, state in itertools.product(Kind, State):
+        late = kind in MPESA_PAYOUTS and state is State.FAILED
+        assert after(kind, state, Move.CHARGE) is (State.COMPLETED if late else None)
+        assert after(kind, state, Move.BEAR) is (State.FAILED if late else None)
 
 
 def test_money_that_went_out_is_ended_by_evidence_alone() -> None:
@@ -193,6 +208,62 @@ def test_what_an_operator_approves_leaves_suspense_for_the_wallet() -> None:
         system("USD", SystemPurpose.FX_POSITION): -units_of("6.75"),
         USER: units_of("6.75"),
     }
+
+
+def late_payout(kind: Kind = Kind.PARTNER_WITHDRAWAL, **changes: object) -> Payment:
+    """5 USD that were given back, and whose 666 shillings went out all the same."""
+    fields = {
+        "amount": units_of("5"),
+        "local_amount": units_of("666.65"),
+        "fee": units_of("0.50"),
+        "cash": units_of("666"),
+        **changes,
+    }
+    return payment(kind, **fields)
+
+
+def test_what_is_charged_late_is_what_was_agreed_and_clears_suspense() -> None:
+    """As `paid_out`, but that suspense has paid already."""
+    late = late_payout()
+    assert as_paid_out(late) == late
+    net = moved(out_of_suspense(late, late.cash) + charged(late, "x"))
+    assert net == moved(paid_out(late, "x"))
+    assert net[USER] == -units_of("5.50")
+
+
+def test_what_the_platform_bears_is_a_loss_and_clears_suspense() -> None:
+    late = late_payout()
+    assert moved(out_of_suspense(late, late.cash) + borne(late)) == {
+        system("KES", SystemPurpose.MPESA_FLOAT): units_of("666"),
+        system("KES", SystemPurpose.PAYOUT_LOSS): -units_of("666"),
+    }
+
+
+def test_tokens_charged_late_go_where_a_settled_escrow_would_have_sent_them() -> None:
+    token = USER._replace(asset="USDC", chain="polygon")
+    fields = {"account": token, "asset": "USDC", "chain": "polygon", "fee": 0}
+    kes = units_of("666")
+    escrow = late_payout(Kind.TOKEN_ESCROW, local_amount=kes, cash=kes, **fields)
+    net = moved(charged(escrow, "x"))
+    assert net == {
+        token: -units_of("5"),
+        main_wallet("USDC", "polygon"): units_of("4.95"),
+        fees_wallet("USDC", "polygon"): units_of("0.05"),
+        system("KES", SystemPurpose.FX_POSITION): -units_of("666"),
+        system("KES", SystemPurpose.SUSPENSE): units_of("666"),
+    }
+
+
+@given(st.integers(min_value=1, max_value=10**6))
+def test_of_other_cash_than_agreed_the_owner_pays_a_proportion_rounded_up(kes: int) -> None:
+    """X-C18; whatever went out, suspense is cleared to the unit."""
+    late = late_payout(cash=units_of(str(kes)))
+    due = as_paid_out(late)
+    net = moved(charged(due, "x"))
+    assert net[system("KES", SystemPurpose.SUSPENSE)] == late.cash
+    assert due.amount % 10**6 == 0
+    assert (due.amount - 10**6) * 666 < late.amount * kes <= due.amount * 666
+    assert net[USER] == -due.amount - late.fee
 
 
 def test_an_agent_who_hands_over_a_deposit_earns_what_the_platform_pays() -> None:

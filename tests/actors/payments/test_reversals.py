@@ -9,6 +9,7 @@ from actors.clock import US, Clock
 from actors.payment_evidence import Book, End, Nothing, Settle, Source, weigh
 from actors.rails import Cause, NotFound, Outcome, Paid, Pending, Refused, Reversed, Unknown
 from actors.reversals import NotOrdered, Reversals
+from actors.reviews import Decision, Ruled, Ruling
 from domain.ledger import SUSPENSE, AccountKey
 from domain.payments import Kind, Payment, State
 from storage.audit import PostgresAudit
@@ -58,6 +59,35 @@ def test_what_is_reversed_after_it_was_rejected_is_booked_out_of_suspense() -> N
     found = weigh(rejected, Reversed(message="Reversed"), Source.STATUS, None)
     assert isinstance(found, Book)
     assert isinstance(weigh(REVERSAL, REFUSED, Source.CALLBACK, None), End)
+    booked = msgspec.structs.replace(rejected, cash=found.amount)
+    again = weigh(booked, Reversed(message="Reversed"), Source.STATUS, None)
+    assert again == Nothing("duplicate"), "it names no receipt to know it by"
+
+
+async def test_one_that_was_carried_out_after_it_was_rejected_is_never_ordered_again(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its cash is in suspense and outside: an operator lets one of them pay."""
+    monkeypatch.setattr("actors.reversals.ANSWER_WITHIN_S", 0.05)
+    user_id = await house.person()
+    receipt = await cash_in_suspense(house, user_id)
+    house.provider.reversals[receipt] = Plan(answers=["lose"], calls_back=0)
+    await desk(house).order(receipt, deed())
+    made = await house.until(await reversal(house, receipt), State.UNKNOWN)
+    approve, reject = (
+        Ruling(decision=decision, operator_id=9, how="pwd")
+        for decision in (Decision.APPROVE, Decision.REJECT)
+    )
+    assert await house.payments.rule(made.ref, reject) == Ruled("failed")
+    assert await house.suspended(user_id) == 1000
+    await house.payments.recheck(made.id)
+    await house.eventually(made, lambda found: found.contested)
+    assert await desk(house).order(receipt, deed()) is NotOrdered.DONE
+    assert [review.reference for review in await house.payments.waiting(10)] == [made.ref]
+    assert await house.payments.rule(made.ref, approve) == Ruled("completed")
+    assert await house.suspended(user_id) == 0
+    assert await desk(house).order(receipt, deed()) is NotOrdered.DONE
+    await house.check_books()
 
 
 async def cash_in_suspense(house: House, user_id: int) -> str:
