@@ -30,11 +30,8 @@ async def house(server: str) -> AsyncIterator[House]:
         yield house
 
 
-async def pay(house: House, who: Person, outcome: str, key: str = "") -> tuple[httpx.Response, Any]:
-    """500 shillings to a till of its own for 3.75 USDC, over when this returns; the answer, and
-    what reached M-Pesa, which does `outcome`."""
-    till, answers = str(next(_bills)), []
-    await house.sandbox("mpesa", {"target": till, "operation": "b2b", "outcome": outcome})
+async def ask(who: Person, till: str) -> httpx.Response:
+    """Order 500 shillings to a till for 3.75 USDC, under the till's number as key."""
     body = {
         "amount": 500,
         "cryptoAmount": 3.75,
@@ -43,9 +40,17 @@ async def pay(house: House, who: Person, outcome: str, key: str = "") -> tuple[h
         "chain": "polygon",
         "tokenType": "USDC",
     }
+    return await who.post(PAY, body, Idempotency_Key=till)
+
+
+async def pay(house: House, who: Person, outcome: str) -> tuple[httpx.Response, Any]:
+    """Pay a till of its own, which is over when this returns; the answer, and what reached
+    M-Pesa, which does `outcome`."""
+    till, answers = str(next(_bills)), []
+    await house.sandbox("mpesa", {"target": till, "operation": "b2b", "outcome": outcome})
 
     async def send() -> None:
-        answers.append(await who.post(PAY, body, **({"Idempotency_Key": key} if key else {})))
+        answers.append(await ask(who, till))
 
     async with trio.open_nursery() as nursery:
         nursery.start_soon(send)
@@ -58,8 +63,8 @@ async def pay(house: House, who: Person, outcome: str, key: str = "") -> tuple[h
     return answers[0], found[0]
 
 
-async def contested(house: House, who: Person, outcome: str = "insufficient") -> tuple[str, str]:
-    """The reference and receipt of such a bill that M-Pesa pays after all."""
+async def contested(house: House, who: Person, outcome: str = "insufficient") -> tuple[str, Any]:
+    """The reference of such a bill that M-Pesa pays after all, and what M-Pesa knows of it."""
     answer, operation = await pay(house, who, outcome)
     assert answer.status_code == 500, answer.text
     assert answer.json()["error"]["code"] == "PAYMENT_FAILED_ROLLED_BACK"
@@ -71,7 +76,7 @@ async def contested(house: House, who: Person, outcome: str = "insufficient") ->
         while not await reviews(house, ref):
             await trio.sleep(0.05)
     [paid] = await operations(house, target=operation["target"])
-    return ref, paid["receipt"]
+    return ref, paid
 
 
 async def admin(house: House) -> dict[str, str]:
@@ -106,7 +111,7 @@ async def shown(who: Person) -> dict[str, Any]:
 async def test_late_success_waits_for_an_operator_and_moves_no_balance(house: House) -> None:
     """FN-13 step 4: the reconciliation queue; the transaction has failed, as its owner was told."""
     who = await payer(house)
-    ref, receipt = await contested(house, who)
+    ref, paid = await contested(house, who)
     [row] = await reviews(house, ref)
     assert row == {
         "reference": ref,
@@ -115,7 +120,7 @@ async def test_late_success_waits_for_an_operator_and_moves_no_balance(house: Ho
         "amount": 3.75,
         "currency": "USDC",
         "reasons": [
-            f"paid out after its money was given back: 500.00 KES, receipt {receipt}",
+            f"paid out after its money was given back: 500.00 KES, receipt {paid['receipt']}",
             row["reasons"][1],
         ],
         "requested_at": row["requested_at"],
@@ -133,7 +138,7 @@ async def test_late_success_waits_for_an_operator_and_moves_no_balance(house: Ho
 
 async def test_approved_the_tokens_are_charged_once(house: House) -> None:
     who = await payer(house)
-    ref, receipt = await contested(house, who)
+    ref, paid = await contested(house, who)
     async with house.socket(who.token) as socket:
         status, made = await rule(house, ref, "approve")
         told = await socket.next()
@@ -150,7 +155,10 @@ async def test_approved_the_tokens_are_charged_once(house: House) -> None:
     assert await balances(who) == {"USDC": "6.25"}
     row = await shown(who)
     assert (row["status"], row["portfolio"]["impact"]) == ("completed", "negative")
-    assert receipt in str(row)
+    assert paid["receipt"] in str(row)
+    again = await ask(who, paid["target"])
+    assert again.headers["Idempotent-Replayed"] == "true"
+    assert (again.status_code, again.json()["data"]["transactionId"]) == (200, ref), "as it is now"
     for decision in ("approve", "reject"):
         assert await rule(house, ref, decision) == DECIDED
     assert await balances(who) == {"USDC": "6.25"}
@@ -204,9 +212,9 @@ async def test_silence_a_late_success_a_restart_and_the_commands(tmp_path: Path)
     with serving(tmp_path) as (base, _):
         async with visited(urlsplit(base).port or 0) as house:
             listed = (await run(tmp_path, "reviews")).stdout.splitlines()
-            for (ref, receipt), line in zip(refs, listed, strict=True):
+            for (ref, paid), line in zip(refs, listed, strict=True):
                 assert line.startswith(f"{ref}  payment  ")
-                assert f"500.00 KES, receipt {receipt}" in line
+                assert f"500.00 KES, receipt {paid['receipt']}" in line
                 assert "it had failed: " in line
             assert listed[0].endswith("it had failed: Network timeout")
             for (ref, _), decision, status in zip(
