@@ -105,9 +105,8 @@ class Table:
             return endpoint, _NO_PARAMS
         segments = path.split("/")[1:]
         if "%" in path:
-            segments = [unquote(segment) for segment in segments]
-            if any("\0" in segment for segment in segments):
-                return None  # no text we keep can hold NUL, so nothing is named like this
+            # No text we keep can hold NUL: it becomes what broken UTF-8 becomes, a name of nothing.
+            segments = [unquote(segment).replace("\0", "\ufffd") for segment in segments]
             endpoint = self.static.get("/" + "/".join(segments))
             if endpoint is not None and not any("/" in segment for segment in segments):
                 return endpoint, _NO_PARAMS

@@ -75,6 +75,8 @@ async def test_what_is_no_upgrade_is_an_http_error(world: World) -> None:
         (STK + "a%2Fb", 400, "VALIDATION_ERROR"),
         (STK + "x" * 129, 400, "VALIDATION_ERROR"),
         (STK + "%C3%A4", 400, "VALIDATION_ERROR"),
+        (STK + "%00", 400, "VALIDATION_ERROR"),
+        (B2C + "%00", 400, "VALIDATION_ERROR"),
     ):
         answer = await handshake(world, path)
         body = answer.json()

@@ -37,6 +37,13 @@ async def test_parameters_are_decoded_and_a_literal_wins_over_a_parameter():
         assert body_of(answer)["hello"] == "you"
 
 
+def test_a_nul_in_a_path_is_read_like_broken_utf_8():
+    """No text we keep can hold it; the surface still says itself what it thinks of such a name."""
+    paths = table("/a/:x", "/b")
+    assert paths.find("/a/%00")[1] == paths.find("/a/%ff")[1] == {"x": "\ufffd"}
+    assert paths.find("/b%00") is None
+
+
 def test_the_tree_comes_back_from_a_literal_that_leads_nowhere():
     paths = table("/a/:x/c", "/a/b/:y", "/a/b")
     assert paths.find("/a/b/c")[1] == {"y": "c"}
