@@ -17,7 +17,7 @@ import outcome
 import trio
 
 from actors.clock import Clock
-from actors.runtime.gathering import gathered
+from actors.runtime.gathering import Turns
 from domain.ledger import AccountKey, may_overdraw
 
 
@@ -152,7 +152,7 @@ class Accounts:
         self.resident: OrderedDict[AccountKey, Account] = OrderedDict()
         self._wanted: dict[AccountKey, _Waiters] = {}
         self._loading: dict[AccountKey, _Waiters] = {}
-        self._work = trio.lowlevel.ParkingLot()
+        self._turns = Turns(self._wanted, LOAD_BATCH)
         self._stopped = False
 
     async def run(self, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
@@ -242,20 +242,21 @@ class Accounts:
         waiters = self._wanted.get(key)
         if waiters is None:
             waiters = self._wanted[key] = []
-            self._work.unpark()
+            self._turns.call()
         return waiters
 
     async def _load_forever(self) -> None:
         while True:
-            while not self._wanted:
-                await self._work.park()
-            await gathered(self._wanted, LOAD_BATCH)
-            keys = list(islice(self._wanted, LOAD_BATCH))
-            for key in keys:
-                self._loading[key] = self._wanted.pop(key)
-            if keys:  # else the other loader has taken them
-                await self._load(keys)
-                self.passivate()
+            await self._turns.take()
+            try:
+                keys = list(islice(self._wanted, LOAD_BATCH))
+                for key in keys:
+                    self._loading[key] = self._wanted.pop(key)
+                if keys:  # else the other loader has taken them
+                    await self._load(keys)
+                    self.passivate()
+            finally:
+                self._turns.done()
 
     async def _load(self, keys: Sequence[AccountKey]) -> None:
         try:

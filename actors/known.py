@@ -12,7 +12,7 @@ from typing import Final, Generic, TypeVar
 import trio
 
 from actors.identity_store import StoreUnavailable
-from actors.runtime.gathering import gathered
+from actors.runtime.gathering import Turns
 
 V = TypeVar("V")
 
@@ -60,7 +60,7 @@ class Known(Generic[V]):
         self._kept: OrderedDict[int, V] = OrderedDict()
         self._loads: dict[int, _Load[V]] = {}
         self._wanted: list[int] = []
-        self._work = trio.lowlevel.ParkingLot()
+        self._turns = Turns(self._wanted, LOAD_BATCH)
         self._doubts: dict[int, float] = {}
         self._serving = False
 
@@ -74,7 +74,8 @@ class Known(Generic[V]):
                 task_status.started()
         finally:
             self._serving = False
-            wanted, self._wanted = self._wanted, []
+            wanted = self._wanted.copy()
+            self._wanted.clear()
             self._fail(wanted, _STOPPED)
 
     def peek(self, user_id: int) -> V | None:
@@ -118,6 +119,11 @@ class Known(Generic[V]):
         if load is not None:
             load.value, load.published = value, True
 
+    def learn(self, user_id: int, value: V) -> None:
+        """What a read of something else has found by the way; what is in memory is no older."""
+        if user_id not in self._kept:
+            self._keep(user_id, value)
+
     def doubt(self, user_id: int) -> None:
         """A write of this person was not confirmed: for a while every look goes to storage."""
         self._doubts[user_id] = trio.current_time() + DOUBT_S
@@ -144,18 +150,19 @@ class Known(Generic[V]):
             raise StoreUnavailable("too many cold people are asked for at once")
         load = self._loads[user_id] = _Load()
         self._wanted.append(user_id)
-        self._work.unpark()
+        self._turns.call()
         return load
 
     async def _load_forever(self) -> None:
         while True:
-            while not self._wanted:
-                await self._work.park()
-            await gathered(self._wanted, LOAD_BATCH)
-            user_ids = self._wanted[:LOAD_BATCH]
-            del self._wanted[:LOAD_BATCH]
-            if user_ids:  # else the other loader has taken them
-                await self._load(user_ids)
+            await self._turns.take()
+            try:
+                user_ids = self._wanted[:LOAD_BATCH]
+                del self._wanted[:LOAD_BATCH]
+                if user_ids:  # else the other loader has taken them
+                    await self._load(user_ids)
+            finally:
+                self._turns.done()
 
     async def _load(self, user_ids: Sequence[int]) -> None:
         try:
@@ -174,7 +181,7 @@ class Known(Generic[V]):
         if load.again:  # what was read may be older than the write in doubt
             load.again = False
             self._wanted.append(user_id)
-            self._work.unpark()
+            self._turns.call()
             return
         del self._loads[user_id]
         if not load.published:

@@ -162,6 +162,10 @@ class People:
         could not be found out. False when there is nothing to wait for."""
         return self._profiles.expect(user_id, then)
 
+    def seen(self, user_id: int) -> None:
+        """Somebody who is there, and not deleted, was read with something of theirs."""
+        self._profiles.seen(user_id)
+
     async def is_there(self, user_id: int) -> bool:
         """Whether there is such a person, and not deleted; costs less than their profile."""
         return await self._profiles.is_there(user_id)

@@ -96,6 +96,10 @@ class Profiles:
         self._profiles.publish(profile.user_id, profile)
         self._presence.publish(profile.user_id, not profile.deleted)
 
+    def seen(self, user_id: int) -> None:
+        """Somebody who was read just now with something of theirs."""
+        self._presence.learn(user_id, True)
+
     def doubt(self, user_id: int) -> None:
         """A write of this person was not confirmed: for a while every look goes to storage."""
         self._profiles.doubt(user_id)

@@ -133,6 +133,7 @@ async def running_core(
     users = Users(pool, box, lookups)
     addresses = await _hd_wallet(options, pool, box, clock)
     people = _people(options, keys, users, pool, clock, messenger, addresses)
+    accounts.seen = people.seen
     sockets = Sockets(clock)
     rates = RateService(outside.rates, StoredQuotes(pool), clock)
     chains = await _chains(options, outside, pool, addresses, ledger, rates, clock)

@@ -1,7 +1,7 @@
 """Ledger accounts: recovering them for their actors, and opening new ones."""
 
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import Callable, Sequence
+from typing import Any, Final
 
 from actors.account import Account
 from domain.ledger import AccountKey, may_overdraw
@@ -22,12 +22,13 @@ _LOAD: Final = Prepared(
     """
 SELECT k.n, a.id, a.number, a.is_active, a.is_locked, a.created_us, b.debits_posted::text,
        b.credits_posted::text, b.debits_pending::text, b.credits_pending::text, b.sequence,
-       b.last_us
+       b.last_us, u.id IS NOT NULL AND NOT u.deleted
 FROM unnest($1::bigint[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[])
     WITH ORDINALITY AS k (owner_id, asset, purpose, chain, provider, mode, n)
 JOIN accounts a ON a.owner_id = k.owner_id AND a.asset = k.asset AND a.purpose = k.purpose
     AND a.chain = k.chain AND a.provider = k.provider AND a.mode = k.mode
 JOIN balances b ON b.account_id = a.id
+LEFT JOIN users u ON u.id = a.owner_id
 """,
 )
 _BY_OWNER: Final = f"""
@@ -59,13 +60,22 @@ class PostgresAccounts:
         nobody else's queries."""
         self._pool = pool
         self._lookups = lookups or pool
+        self.seen: Callable[[int], None] = _nobody
+        """Told who is there, and not deleted, among the owners of what is loaded: whoever needs
+        somebody's account mostly asks about its owner too, and one query tells both."""
 
     async def load(self, keys: Sequence[AccountKey]) -> list[Account]:
         owners, *names = zip(*keys, strict=True)
         with store_errors():
             rows = await _LOAD.rows(self._lookups, int8s(owners), *map(labels, names))
-        # Of the key the database only says which: the askers' key saves building an equal one.
-        return [_account(keys[row[0] - 1], row[1:]) for row in rows]
+        accounts = []
+        for place, *columns, is_there in rows:
+            # Of the key the database only says which: the askers' saves building an equal one.
+            key = keys[place - 1]
+            accounts.append(_account(key, columns))
+            if is_there:
+                self.seen(key.owner)
+        return accounts
 
     async def open(self, key: AccountKey, created_us: int, number: str | None) -> None:
         """New accounts are numbered ACC-<asset>-<id>, the platform's SYS-<asset>-<purpose>.
@@ -105,12 +115,16 @@ class PostgresAccounts:
         return await self._pool.execute(_LOCK, [locked, number]) == 1
 
 
+def _nobody(_user_id: int) -> None:
+    """Nobody wants to know."""
+
+
 def _snapshot(row: Row) -> Account:
     """Of a row of _COLUMNS."""
     return _account(AccountKey(*row[:6]), row[6:])
 
 
-def _account(key: AccountKey, row: Row) -> Account:
+def _account(key: AccountKey, row: Sequence[Any]) -> Account:
     """Of the columns after the key."""
     id_, number, active, locked, created, *amounts, sequence, last_us = row
     debits, credits_, debits_pending, credits_pending = map(int, amounts)

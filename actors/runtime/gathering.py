@@ -6,6 +6,7 @@ from typing import Final
 import trio
 
 _TURNS: Final = 8  # of the scheduler, at most
+_CROWD: Final = 64  # wanted, for which a second query is made beside the first
 
 
 async def gathered(waiting: Sized, enough: int) -> None:
@@ -20,3 +21,40 @@ async def gathered(waiting: Sized, enough: int) -> None:
             return
         seen = len(waiting)
         await trio.lowlevel.checkpoint()
+
+
+class Turns:
+    """Which of some loaders makes the next query for what is `wanted`, up to `limit` at once.
+
+    One at a time: while a query is under way the next one grows, and two of half the size cost
+    nearly twice as much. Only for a crowd another loader makes a second one.
+    """
+
+    def __init__(self, wanted: Sized, limit: int) -> None:
+        self._wanted = wanted
+        self._limit = limit
+        self._busy = 0
+        self._idle = trio.lowlevel.ParkingLot()
+
+    def call(self) -> None:
+        """Something has been added."""
+        if self._is_due():
+            self._idle.unpark()
+
+    async def take(self) -> None:
+        """Wait for a turn; `done` gives it back. Something is wanted then, or was just now."""
+        while not self._is_due():
+            await self._idle.park()
+        self._busy += 1
+        try:
+            await gathered(self._wanted, self._limit)
+        except BaseException:
+            self.done()
+            raise
+
+    def done(self) -> None:
+        """The query is over."""
+        self._busy -= 1
+
+    def _is_due(self) -> bool:
+        return len(self._wanted) >= (_CROWD if self._busy else 1)

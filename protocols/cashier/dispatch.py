@@ -20,6 +20,7 @@ from protocols.cashier.service import Cashier
 from protocols.cashier.wire.base import Success
 
 Handler = Callable[[Cashier, Call, Any], Awaitable[Success]]
+Drafter = Callable[[Cashier, Call, Any], Draft | Missing | None]
 
 HANDLERS: Final[dict[str, Handler]] = {
     "verification_request": verification.verification_request,
@@ -47,6 +48,6 @@ HANDLERS: Final[dict[str, Handler]] = {
 }
 
 # Those that may also be begun without waiting.
-DRAFTS: Final[dict[str, Callable[[Cashier, Call, Any], Draft | Missing | None]]] = {
+DRAFTS: Final[dict[str, Drafter]] = {
     "transfer": transfers.draft,
 }

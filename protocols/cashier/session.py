@@ -7,7 +7,7 @@ requests (CASH-C03); events are sent in between. Nothing here waits for the sock
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 
 import structlog
 import trio
@@ -22,7 +22,7 @@ from domain.events import Fact, person
 from domain.ledger import AccountKey, Refusal, wallet
 from protocols.cashier import codec, events
 from protocols.cashier.calls import Call, Draft, Missing, Saved
-from protocols.cashier.dispatch import DRAFTS, HANDLERS, Handler
+from protocols.cashier.dispatch import DRAFTS, HANDLERS, Drafter, Handler
 from protocols.cashier.errors import Problem, Refused, unknown_type
 from protocols.cashier.keyed import fingerprint, key_of, once
 from protocols.cashier.service import Cashier
@@ -61,7 +61,7 @@ class Session:
         self._bucket = _Bucket(cashier.settings.messages_per_second)
         self._has_wallet = False
         self._awaited = 0  # by a parked request
-        self._is_second = False  # whether a request is offered that was parked
+        self._parked: _Asked | None = None  # the request that awaits something
 
     def end(self) -> None:
         """The token has expired or was revoked."""
@@ -113,51 +113,48 @@ class Session:
 
         Like `text`, check by check; whatever is out of the ordinary is declined and left to it.
         """
-        cashier, again = self._cashier, self._is_second
-        envelope = codec.decode_envelope(data)
-        drafted = DRAFTS.get(envelope.type) if envelope is not None else None
-        if envelope is None or drafted is None:
+        cashier = self._cashier
+        asked = self._parked or _asked(data)
+        if asked is None or cashier.clock.now_us() >= self._who.expires_at_us:
             return Prompt.DECLINED
-        if cashier.clock.now_us() >= self._who.expires_at_us:
-            return Prompt.DECLINED
-        request = codec.decode_data(envelope.type, envelope.data)
-        if request is None or key_of(request) is not None:
-            return Prompt.DECLINED
+        envelope, drafter, request = asked
         try:
-            draft = drafted(cashier, Call(self._user_id), request)
+            draft = drafter(cashier, Call(self._user_id), request)
         except Refused:
             return Prompt.DECLINED
         if isinstance(draft, Missing):
-            return Prompt.DECLINED if again else self._park(draft.user_id, [draft.account])
+            return self._park(asked, draft.user_id, [draft.account])
         if draft is None or not self._bucket.take(trio.current_time()):
             return Prompt.DECLINED
         accepted = cashier.ledger.submit(draft.intent)
         if accepted is None or isinstance(accepted, Refusal):
             self._bucket.give_back()
-            if accepted is not None or again:
+            if accepted is not None:
                 return Prompt.DECLINED
-            return self._park(
-                None, [key for p in draft.intent.postings for key in (p.source, p.destination)]
-            )
+            wanted = [key for p in draft.intent.postings for key in (p.source, p.destination)]
+            return self._park(asked, None, wanted)
         accepted.heard = partial(self._recorded, envelope, draft)
         return Prompt.BEGUN
 
-    def _park(self, user_id: int | None, accounts: list[AccountKey]) -> Prompt:
+    def _park(self, asked: "_Asked", user_id: int | None, accounts: list[AccountKey]) -> Prompt:
         """Have these brought into memory, and the request offered again, once."""
+        if self._parked is not None:
+            return Prompt.DECLINED
         cashier, awaited = self._cashier, 0
-        if user_id is not None:
-            awaited += cashier.people.expect(user_id, self._arrived)
         for account in accounts:
             awaited += cashier.ledger.accounts.expect(account, self._arrived)
-        self._awaited = awaited
-        return Prompt.PARKED if awaited else Prompt.DECLINED
+        if user_id is not None and not awaited:  # else their account tells that they are there
+            awaited += cashier.people.expect(user_id, self._arrived)
+        if not awaited:
+            return Prompt.DECLINED
+        self._awaited, self._parked = awaited, asked
+        return Prompt.PARKED
 
     def _arrived(self) -> None:
         self._awaited -= 1
         if not self._awaited:
-            self._is_second = True
             self._connection.offer_again()
-            self._is_second = False
+            self._parked = None
 
     def _recorded(self, envelope: Envelope, draft: Draft, result: Result) -> None:
         """The journal is done with a prompt request: answer it with the next write."""
@@ -239,6 +236,25 @@ class Session:
     def _reload(self, newest: int) -> None:
         now_s = self._cashier.clock.now_s()
         self._connection.send_text(events.reload_required(_RELOAD, now_s, newest))
+
+
+class _Asked(NamedTuple):
+    """A request that may be answered without waiting, and what drafts it."""
+
+    envelope: Envelope
+    drafter: Drafter
+    request: Wire
+
+
+def _asked(data: bytes) -> _Asked | None:
+    envelope = codec.decode_envelope(data)
+    drafter = DRAFTS.get(envelope.type) if envelope is not None else None
+    if envelope is None or drafter is None:
+        return None
+    request = codec.decode_data(envelope.type, envelope.data)
+    if request is None or key_of(request) is not None:
+        return None
+    return _Asked(envelope, drafter, request)
 
 
 class _Bucket:
