@@ -10,7 +10,7 @@ from typing import Final
 import trio
 
 from actors.payment_parts import CallbackUrls
-from actors.rails import MobileMoney, StatusResult, TransferAccepted
+from actors.rails import MobileMoney, Outcome, Pending, StatusResult, TransferAccepted
 from domain.payments import Payment
 
 ANSWER_WITHIN_S: Final = 20.0  # of real time
@@ -48,6 +48,16 @@ class Inquiries:
             return inquiry.result
         finally:
             del self._open[payment.id]
+
+    async def push_of(self, payment: Payment) -> Outcome:
+        """What the provider says of the payment's own push.
+
+        A receipt of the right payer and amount may still be another push's, whose cash was booked
+        without one because its callback was lost: a query names no receipt.
+        """
+        if not payment.checkout:
+            return Pending(message="not accepted yet")
+        return await self._rail.query_push(payment.checkout)
 
     def answered(self, payment_id: int, result: StatusResult) -> bool:
         """Hand a status callback to whoever waits for it; False when nobody does."""

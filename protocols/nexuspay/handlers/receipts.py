@@ -5,7 +5,9 @@ What counts is what M-Pesa says when it is asked, not what the customer says (NX
 
 from typing import Final
 
+from actors.payment_evidence import Alert
 from actors.rails import Paid, StatusResult
+from actors.rails import Refused as Rejected
 from actors.receipts import InProgress
 from domain.ledger import Refusal
 from domain.money import plain
@@ -85,7 +87,20 @@ class Receipts:
             raise invalid(details, "Duplicate receipt") from None
         if result is None or not self._fits(payment, receipt, result):
             raise Refused(Problem.RECEIPT_NOT_VERIFIED)
+        await self._check_push(payment, receipt)
         return Paid(receipt=receipt, amount_units=expected_cash(payment), phone=payment.phone)
+
+    async def _check_push(self, payment: Payment, receipt: str) -> None:
+        """Its own push must have been paid, else the receipt may be of cash that another push
+        already brought. A query may be wrong, so operators are told what it contradicts."""
+        payments = self._nexus.orders.payments
+        pushed = await payments.inquiries.push_of(payment)
+        if isinstance(pushed, Paid):
+            return
+        if isinstance(pushed, Rejected):
+            said = f"receipt {receipt} fits, but the push was not paid: {pushed.message}"
+            await payments.alert(Alert("contradiction", said), payment.ref)
+        raise Refused(Problem.RECEIPT_NOT_VERIFIED)
 
     def _fits(self, payment: Payment, receipt: str, result: StatusResult) -> bool:
         """Paid, with this receipt and amount, by the payment's phone to our paybill."""

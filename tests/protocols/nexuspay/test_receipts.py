@@ -3,6 +3,7 @@
 import re
 from typing import Any
 
+import pytest
 import trio
 
 from tests.protocols.nexuspay.house import WITHIN_S, House, Person, refused
@@ -80,6 +81,33 @@ async def test_somebody_elses_receipt_proves_nothing(house: House) -> None:
         "amount": 67,
     }
     refused(await person.post("/mpesa/submit-receipt", body), 400, "RECEIPT_NOT_VERIFIED")
+
+
+@pytest.mark.parametrize("found_first", [True, False])
+@pytest.mark.parametrize("outcome", ["no_callback", "timeout"])
+async def test_cash_found_by_asking_pays_for_one_purchase(
+    house: House, found_first: bool, outcome: str
+) -> None:
+    """XS-05: a query names no receipt, so that of cash which it found is in no book; submitted
+    for a purchase that nobody paid, before the query or after, it buys nothing."""
+    person = await house.person()
+    paid, receipt = await paid_silently(house, person)
+    if found_first:
+        await house.advance(121)
+        assert (await ended(person, paid["transactionId"]))["status"] == "completed"
+    await push(house, person, outcome)
+    unpaid = (await person.post("/mpesa/buy-crypto", {**BUY, "phone": person.phone})).json()["data"]
+    body = {
+        "transactionId": unpaid["transactionId"],
+        "mpesaReceiptNumber": receipt,
+        "amount": unpaid["mpesaAmount"],
+    }
+    refused(await person.post("/mpesa/submit-receipt", body), 400, "RECEIPT_NOT_VERIFIED")
+    if not found_first:
+        await house.advance(121)
+        assert (await ended(person, paid["transactionId"]))["status"] == "completed"
+    assert await balances(person) == {"USDC": "0.50"}, "credited once"
+    await house.check_books()
 
 
 async def test_a_receipt_submitted_twice_at_once_credits_once(house: House) -> None:
