@@ -226,7 +226,7 @@ def _collected(payment: Payment, paid: Paid, owner: int | None) -> Verdict:
             return Review("", 0, reason)
         return Nothing("receipt used before", Alert("receipt_used", reason))
     if not payment.is_open:
-        return Book(receipt, amount, Alert("suspense", _late(payment)))
+        return Book(receipt, amount, Alert("suspense", _late(payment, receipt)))
     if amount != expected:
         return Review(receipt, amount, f"paid {_whole(amount)} of {_whole(expected)}")
     if _somebody_else(paid.phone, payment.phone):
@@ -244,7 +244,7 @@ def _paid_out(payment: Payment, paid: Paid, owner: int | None) -> Verdict:
     if owner is not None:
         wrong = f"receipt {receipt} was used before"
     elif not payment.awaits_evidence:
-        return Book(receipt, amount, Alert("suspense", _late(payment)))
+        return Book(receipt, amount, Alert("suspense", _late(payment, receipt)))
     elif amount != expected:
         wrong = f"paid out {_whole(amount)} instead of {_whole(expected)}"
     elif _somebody_else(paid.phone, payment.phone):
@@ -307,10 +307,11 @@ def _not_found(payment: Payment) -> Verdict:
     return Nothing("nothing proved")
 
 
-def _late(payment: Payment) -> str:
-    if payment.state is State.COMPLETED:
-        return "paid twice"
-    return f"paid although {payment.state.value}"
+def _late(payment: Payment, receipt: str) -> str:
+    """With the receipt, which is what a reversal is ordered by."""
+    again = payment.state is State.COMPLETED
+    paid = "paid twice" if again else f"paid although {payment.state.value}"
+    return f"{paid}, receipt {receipt or 'not known'}"
 
 
 def _somebody_else(phone: str | None, expected: str) -> bool:

@@ -135,7 +135,7 @@ def test_a_second_receipt_is_other_cash(base: Payment, kes: str) -> None:
     verdict = weigh(done, paid("R2", kes), Source.CALLBACK, None)
     assert isinstance(verdict, Book)
     assert (verdict.receipt, verdict.amount) == ("R2", units_of(kes))
-    assert verdict.alert.message == "paid twice"
+    assert verdict.alert.message == "paid twice, receipt R2"
 
 
 def test_a_payout_that_is_not_as_recorded_keeps_its_hold_and_calls_a_person() -> None:
