@@ -152,7 +152,7 @@ class Accounts:
         self.resident: OrderedDict[AccountKey, Account] = OrderedDict()
         self._wanted: dict[AccountKey, _Waiters] = {}
         self._loading: dict[AccountKey, _Waiters] = {}
-        self._turns = Turns(self._wanted, LOAD_BATCH)
+        self._turns = Turns(self._wanted)
         self._stopped = False
 
     async def run(self, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:

@@ -60,7 +60,7 @@ class Known(Generic[V]):
         self._kept: OrderedDict[int, V] = OrderedDict()
         self._loads: dict[int, _Load[V]] = {}
         self._wanted: list[int] = []
-        self._turns = Turns(self._wanted, LOAD_BATCH)
+        self._turns = Turns(self._wanted)
         self._doubts: dict[int, float] = {}
         self._serving = False
 

@@ -24,15 +24,14 @@ async def gathered(waiting: Sized, enough: int) -> None:
 
 
 class Turns:
-    """Which of some loaders makes the next query for what is `wanted`, up to `limit` at once.
+    """Which of some loaders makes the next query for what is `wanted`.
 
     One at a time: while a query is under way the next one grows, and two of half the size cost
     nearly twice as much. Only for a crowd another loader makes a second one.
     """
 
-    def __init__(self, wanted: Sized, limit: int) -> None:
+    def __init__(self, wanted: Sized) -> None:
         self._wanted = wanted
-        self._limit = limit
         self._busy = 0
         self._idle = trio.lowlevel.ParkingLot()
 
@@ -46,11 +45,6 @@ class Turns:
         while not self._is_due():
             await self._idle.park()
         self._busy += 1
-        try:
-            await gathered(self._wanted, self._limit)
-        except BaseException:
-            self.done()
-            raise
 
     def done(self) -> None:
         """The query is over."""
