@@ -62,6 +62,7 @@ _GC_THRESHOLDS: Final = (50_000, 50, 100)
 async def running(options: Options) -> AsyncIterator[Server]:
     """Start everything in order; on leaving, drain and stop in reverse."""
     await _may_listen(options)
+    presented(options)  # a certificate that cannot be used is found before a database is touched
     keys = load_secrets(options)
     async with AsyncExitStack() as stack:
         settings = None if options.is_sandbox else live_settings(options)

@@ -9,6 +9,13 @@ from domain.ledger import Effects, Intent, Recorded, Refusal
 from storage.arrays import texts
 from storage.writes import register_write, register_writes
 from tests.ledger.house import House
+from tests.ledger.outages import END_WRITER
+
+_BLOCKED = """
+SELECT count(*) FROM pg_stat_activity
+WHERE application_name = 'daftari writer' AND datname = current_database()
+  AND wait_event_type = 'Lock'
+"""
 
 
 class Named(NamedTuple):
@@ -74,3 +81,29 @@ async def test_rows_written_together_are_all_there_or_none(house: House) -> None
         "SELECT name FROM installation WHERE name ~ '^(good|bad)' ORDER BY name"
     )
     assert [row[0] for row in rows] == ["good 1", "good 2"]
+
+
+@pytest.mark.parametrize("row", [Named, Counted])
+async def test_a_session_that_dies_between_a_batch_and_its_rows_leaves_neither(
+    house: House, row: Row
+) -> None:
+    """Nobody knows whether it arrived, so that is found out; then it is committed anew, once."""
+    answers: list[object] = []
+
+    async def record() -> None:
+        answers.append(await house.ledger.record(intent(row("held"))))
+
+    journals = await house.count("SELECT count(*) FROM journals")
+    async with (
+        trio.open_nursery() as nursery,
+        house.pool.connection() as holder,
+        holder.transaction(force_rollback=True),
+    ):
+        await holder.execute("INSERT INTO installation (name, value) VALUES ('held', '')")
+        nursery.start_soon(record)
+        while not await house.count(_BLOCKED):
+            await trio.sleep(0.005)
+        assert await house.count(END_WRITER) == 1
+    assert isinstance(answers[0], Recorded)
+    assert await house.count("SELECT count(*) FROM installation WHERE name = 'held'") == 1
+    assert await house.count("SELECT count(*) FROM journals") == journals + 1
