@@ -135,7 +135,7 @@ _Waiters = list[trio.lowlevel.Task | Callable[[], None]]
 LOAD_BATCH: Final = 512  # accounts per recovery query
 LOADERS: Final = 2  # simultaneous recovery queries
 _STOPPED: Final = "the account directory has stopped"
-RESIDENT_LIMIT: Final = 400_000  # accounts kept in memory: about 300 MB
+RESIDENT_LIMIT: Final = 400_000  # accounts kept in memory, unless told otherwise
 
 
 class Accounts:
@@ -146,7 +146,7 @@ class Accounts:
     ) -> None:
         self._store = store
         self._clock = clock
-        self._limit = resident_limit
+        self.limit = resident_limit
         # Ordered, because the oldest leave first: a plain dict would be searched from its start,
         # past all that have left already.
         self.resident: OrderedDict[AccountKey, Account] = OrderedDict()
@@ -206,9 +206,24 @@ class Accounts:
             await self._store.open(key, self._clock.now_us(), number)
         return account
 
+    def adopt(self, found: Sequence[Account]) -> bool:
+        """Keep accounts that a read nobody asked for has found; False, and none is, when there
+        is no place for all.
+
+        Never over what a recovery found or is about to find. As long as there is place nothing
+        has been passivated, so what is not in memory has not changed since it was read.
+        """
+        if len(self.resident) + len(found) > self.limit:
+            return False
+        for account in found:
+            key = account.key
+            if not (key in self.resident or key in self._wanted or key in self._loading):
+                self.resident[key] = account
+        return True
+
     def passivate(self) -> None:
         """Drop accounts nobody has in flight, oldest first, down to the limit."""
-        excess = len(self.resident) - self._limit
+        excess = len(self.resident) - self.limit
         if excess <= 0:
             return
         idle = (a for a in self.resident.values() if not a.in_flight)

@@ -18,7 +18,7 @@ from actors.identity_store import Lookup, ProofStore, StoreUnavailable, UserOrde
 from actors.limiter import Limiter
 from actors.messenger import Messenger
 from actors.passwords import Passwords
-from actors.profiles import Profiles
+from actors.profiles import PRESENCE_LIMIT, Profiles
 from actors.revocations import Revocations, Revoked
 from actors.runtime.registry import Registry
 from actors.user import Household, ask_user
@@ -100,8 +100,10 @@ class People:
         jitter: Callable[[], float],
         wallet_address: Callable[[int], str | None] = lambda _user_id: None,
         passwords: Passwords | None = None,
+        presence_limit: int = PRESENCE_LIMIT,
     ) -> None:
-        """`wallet_address` derives a new user's receiving address from the user id."""
+        """`wallet_address` derives a new user's receiving address from the user id; of at most
+        `presence_limit` people it is kept in memory that they are there."""
         self.passwords = passwords or Passwords()
         self.limiter = Limiter(clock)
         self._users = users
@@ -110,7 +112,7 @@ class People:
         self._tokens = tokens
         self._random_bytes = random_bytes
         self._wallet_address = wallet_address
-        self._profiles = Profiles(users)
+        self._profiles = Profiles(users, presence_limit=presence_limit)
         self._revocations = Revocations()
         household = Household(
             users=users,

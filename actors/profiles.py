@@ -14,7 +14,7 @@ from actors.known import Known
 from domain.identity import Profile
 
 PROFILE_LIMIT: Final = 50_000  # about 1 KB each
-PRESENCE_LIMIT: Final = 400_000  # about 150 bytes each, for as many people as accounts are kept
+PRESENCE_LIMIT: Final = 400_000  # about 150 bytes each; unless told otherwise
 INDEX_LIMIT: Final = 50_000  # addresses remembered with their user ids
 
 

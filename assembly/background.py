@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 from typing import Final
 
 from actors.runtime.child import ChildSpec
-from actors.runtime.restarts import RestartPolicy
+from actors.runtime.restarts import Restart, RestartPolicy
 from actors.runtime.supervisor import Supervisor
 
 # Five minutes apart in the end, so the limit is out of reach: whoever reads the log has all day.
@@ -14,7 +14,9 @@ _RESTARTS: Final = RestartPolicy(
 )
 
 
-def background(name: str, run: Callable[..., Awaitable[None]]) -> Supervisor:
+def background(
+    name: str, run: Callable[..., Awaitable[None]], restart: Restart = Restart.PERMANENT
+) -> Supervisor:
     """To be run in the place of `run`, which reports started."""
-    child = ChildSpec(name, run, quarantine=True)
+    child = ChildSpec(name, run, restart=restart, quarantine=True)
     return Supervisor(name, [child], jitter=random.random, restarts=_RESTARTS)

@@ -34,10 +34,13 @@ from actors.payments import Payments
 from actors.people import People
 from actors.rates import RateService
 from actors.registration import Registrations
+from actors.runtime.restarts import Restart
 from actors.runtime.supervisor import Supervisor
 from actors.token_pricing import Pricing
+from actors.warm_up import WarmUp
 from assembly.background import background
 from assembly.chains import check_ends, open_ends, provided
+from assembly.memory import resident_accounts
 from assembly.options import OptionError, Options, Secrets
 from assembly.outside import Outside
 from assembly.wallet import fundings, wallet_log
@@ -125,7 +128,8 @@ async def running_core(
     """Start the core in order; on leaving, stop it in reverse with everything queued answered."""
     feeds = Feeds()
     accounts = PostgresAccounts(pool, lookups)
-    directory = Accounts(accounts, clock)
+    directory = Accounts(accounts, clock, resident_accounts())
+    warm_up = background("warm-up", WarmUp(accounts, directory).run, Restart.TEMPORARY)
     journal = Journal(PostgresJournal(dsn), feeds, clock)
     ledger = Ledger(directory, journal)
     messenger = Messenger(outside.channels)
@@ -150,7 +154,7 @@ async def running_core(
         for tier in (
             (journal, directory, messenger, people, sockets, _chores(events, outcomes, clock)),
             (payments, callbacks, funding),
-            (chains.rail,),
+            (chains.rail, warm_up),
         ):
             await _start(stack, tier)
         yield Core(
@@ -308,4 +312,5 @@ def _people(
         random_bytes=secrets.token_bytes,
         jitter=random.random,
         wallet_address=lambda user_id: addresses.address(Family.EVM, user_id),
+        presence_limit=resident_accounts(),
     )

@@ -1,11 +1,14 @@
 """Ledger accounts: recovering them for their actors, and opening new ones."""
 
 from collections.abc import Callable, Sequence
+from sys import intern
 from typing import Any, Final
+
+from psycopg.types.numeric import Int8
 
 from actors.account import Account
 from domain.ledger import AccountKey, may_overdraw
-from storage.arrays import int8s, labels
+from storage.arrays import int8, int8s, labels
 from storage.driver import Row
 from storage.errors import UniqueViolation
 from storage.pool import Pool
@@ -30,6 +33,21 @@ JOIN accounts a ON a.owner_id = k.owner_id AND a.asset = k.asset AND a.purpose =
 JOIN balances b ON b.account_id = a.id
 LEFT JOIN users u ON u.id = a.owner_id
 """,
+)
+_MOVED_SINCE: Final = """
+SELECT CASE count(*) WHEN %(count)s THEN min(last_us) ELSE 0 END
+FROM (SELECT last_us FROM balances ORDER BY last_us DESC LIMIT %(count)s) latest
+"""
+_LATEST: Final = Prepared(
+    "latest_accounts",
+    f"""
+SELECT {_COLUMNS}, u.id IS NOT NULL AND NOT u.deleted
+FROM balances b
+JOIN accounts a ON a.id = b.account_id
+LEFT JOIN users u ON u.id = a.owner_id
+WHERE b.account_id > $1::bigint AND b.last_us >= $2::bigint
+ORDER BY b.account_id LIMIT $3::bigint
+""",  # noqa: S608  # only constants
 )
 _BY_OWNER: Final = f"""
 SELECT {_COLUMNS} FROM accounts a JOIN balances b ON b.account_id = a.id
@@ -76,6 +94,23 @@ class PostgresAccounts:
             if is_there:
                 self.seen(key.owner)
         return accounts
+
+    async def moved_since(self, count: int) -> int:
+        """Implements actors.warm_up.LatestAccounts."""
+        with store_errors():
+            row = await self._pool.fetch_one(_MOVED_SINCE, {"count": Int8(count)})
+        assert row is not None, "an aggregate answers one row"
+        return int(row[0])
+
+    async def latest(self, since_us: int, after_id: int, count: int) -> list[Account]:
+        """Implements actors.warm_up.LatestAccounts."""
+        with store_errors():
+            rows = await _LATEST.rows(self._lookups, int8(after_id), int8(since_us), int8(count))
+        for row in rows:
+            if row[-1]:
+                self.seen(row[0])
+        # The names in a key are few, each of them many times.
+        return [_account(AccountKey(row[0], *map(intern, row[1:6])), row[6:-1]) for row in rows]
 
     async def open(self, key: AccountKey, created_us: int, number: str | None) -> None:
         """New accounts are numbered ACC-<asset>-<id>, the platform's SYS-<asset>-<purpose>.

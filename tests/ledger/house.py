@@ -162,9 +162,9 @@ class House:
     def passivate(self) -> None:
         """Drop every account from memory that nobody has in flight."""
         directory = self.ledger.accounts
-        limit, directory._limit = directory._limit, 0
+        limit, directory.limit = directory.limit, 0
         directory.passivate()
-        directory._limit = limit
+        directory.limit = limit
 
     async def balance(self, owner: int) -> int:
         """Posted units by the database."""
