@@ -45,7 +45,7 @@ class Child:
             env=_ENVIRONMENT,
             start_new_session=True,
             pass_fds=keep_fds,
-            preexec_fn=_die_with_parent(death_signal) if kernel_watches else None,  # noqa: PLW1509
+            preexec_fn=_heeding(death_signal, watched=kernel_watches),  # noqa: PLW1509
             **account.popen_options(),
         )
         self.pid = self._popen.pid
@@ -91,16 +91,20 @@ class _Watchdog:
         self._popen.wait()
 
 
-def _die_with_parent(death_signal: signal.Signals) -> Callable[[], None]:
+def _heeding(death_signal: signal.Signals, *, watched: bool) -> Callable[[], None]:
     """What the child does between fork and exec, after it has changed its user (which would
     clear the setting). It only makes system calls: other threads' locks may be held there."""
-    prctl = ctypes.CDLL(None, use_errno=True).prctl
+    prctl = ctypes.CDLL(None, use_errno=True).prctl if watched else None
     parent = os.getpid()
     number = int(death_signal)
 
     def in_child() -> None:
-        prctl(_PR_SET_PDEATHSIG, number)
-        if os.getppid() != parent:  # it died before the call above
-            os._exit(1)
+        # What a shell script starts with & ignores SIGINT, and so would the child until it has
+        # set up its own handler.
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        if prctl is not None:
+            prctl(_PR_SET_PDEATHSIG, number)
+            if os.getppid() != parent:  # it died before the call above
+                os._exit(1)
 
     return in_child

@@ -1,7 +1,5 @@
 """M-Pesa pays a bill whose tokens were given back: an operator says who bears it (FN-13)."""
 
-import subprocess
-import sys
 from collections.abc import AsyncIterator
 from itertools import count
 from pathlib import Path
@@ -12,7 +10,7 @@ import httpx
 import pytest
 import trio
 
-from tests.conftest import ROOT
+from tests.flows.commands import command
 from tests.flows.conftest import serving
 from tests.protocols.nexuspay.house import House, Person, visited
 from tests.protocols.nexuspay.mpesa import balances, operations
@@ -211,7 +209,7 @@ async def test_silence_a_late_success_a_restart_and_the_commands(tmp_path: Path)
             ]
     with serving(tmp_path) as (base, _):
         async with visited(urlsplit(base).port or 0) as house:
-            listed = (await run(tmp_path, "reviews")).stdout.splitlines()
+            listed = (await command(tmp_path, "reviews")).stdout.splitlines()
             for (ref, paid), line in zip(refs, listed, strict=True):
                 assert line.startswith(f"{ref}  payment  ")
                 assert f"500.00 KES, receipt {paid['receipt']}" in line
@@ -220,28 +218,12 @@ async def test_silence_a_late_success_a_restart_and_the_commands(tmp_path: Path)
             for (ref, _), decision, status in zip(
                 refs, ("approve", "reject"), ("completed", "failed"), strict=True
             ):
-                done = await run(tmp_path, "review", ref, decision)
+                done = await command(tmp_path, "review", ref, decision)
                 assert (done.returncode, done.stdout) == (0, f"{ref}: {status}\n"), done.stderr
             charged.house = borne.house = house
             assert await rule(house, refs[0][0], "approve") == DECIDED
             assert await balances(charged) == {"USDC": "6.25"}
             assert await balances(borne) == {"USDC": "10.00"}
             assert [await reviews(house, ref) for ref, _ in refs] == [[], []]
-            verified = await run(tmp_path, "verify")
+            verified = await command(tmp_path, "verify")
             assert verified.returncode == 0, verified.stdout
-
-
-async def run(folder: Path, *words: str) -> "subprocess.CompletedProcess[str]":
-    """`app.py …` beside the running server."""
-    return await trio.to_thread.run_sync(command, folder, *words)
-
-
-def command(folder: Path, *words: str) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run(
-        [sys.executable, "app.py", *words, "--data-dir", str(folder / "data")],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )

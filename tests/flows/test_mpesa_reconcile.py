@@ -1,15 +1,13 @@
 """Reconciliation on a running server: what it finds, what it moves, what its table says."""
 
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import httpx
 import trio
 
-from tests.conftest import ROOT
 from tests.flows.client import World
+from tests.flows.commands import command
 from tests.flows.conftest import serving
 from tests.flows.mpesa import B2C, STK, deposit, line, new_hash, ordered
 
@@ -103,22 +101,10 @@ async def test_money_paid_after_the_timeout_is_found_and_kept_in_suspense(world:
     await world.check_books()
 
 
-def command(folder: Path) -> "subprocess.CompletedProcess[str]":
-    """`app.py reconcile`, told nothing but where the data is."""
-    return subprocess.run(
-        [sys.executable, "app.py", "reconcile", "--data-dir", str(folder / "data")],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-
-
-def test_the_command_prints_a_table(tmp_path: Path) -> None:
+async def test_the_command_prints_a_table(tmp_path: Path) -> None:
     """`app.py reconcile`, beside the running server."""
     with serving(tmp_path):
-        done = command(tmp_path)
+        done = await command(tmp_path, "reconcile")
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
     assert lines[0].split() == ["reference", "kind", "before", "after", "what"]
@@ -145,7 +131,7 @@ async def test_the_command_settles_what_a_killed_server_left_in_flight(tmp_path:
                 run.kill()
                 run.wait(20)
                 pushes.frames.clear()
-    done = await trio.to_thread.run_sync(command, tmp_path)
+    done = await command(tmp_path, "reconcile")
     assert done.returncode == 0, done.stderr[-2000:]
     rows = [row.split() for row in done.stdout.splitlines()[1:-1]]
     after = {"lost_callback": "completed", "timeout": "failed", "no_callback": "pending"}

@@ -1,15 +1,13 @@
 """Operators give cash in suspense back, and ask for the float, on a running server."""
 
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import httpx
 import trio
 
-from tests.conftest import ROOT
 from tests.flows.client import World
+from tests.flows.commands import command
 from tests.flows.conftest import serving
 from tests.flows.mpesa import STK, line, new_hash, ordered
 
@@ -135,31 +133,15 @@ async def test_the_commands_do_the_same(tmp_path: Path) -> None:
             world = World(http)
             receipt, _ = await late_cash(world)
             with trio.fail_after(30):
-                while (done := await run(tmp_path, "reverse", receipt)).returncode:
+                while (done := await command(tmp_path, "reverse", receipt)).returncode:
                     assert done.stderr == "daftari: no such receipt\n"
             assert done.stdout.startswith(f"REV-{receipt}: completed")
-            again = await run(tmp_path, "reverse", receipt)
+            again = await command(tmp_path, "reverse", receipt)
             assert again.returncode == 1
             assert again.stderr == "daftari: it was given back already\n"
-            shown = await run(tmp_path, "float")
+            shown = await command(tmp_path, "float")
             assert shown.returncode == 0
             assert "Working Account: " in shown.stdout
             assert (
                 shown.stdout.splitlines()[-1] == "collected less paid out, by the books: 0.00 KES"
             )
-
-
-async def run(folder: Path, *words: str) -> "subprocess.CompletedProcess[str]":
-    return await trio.to_thread.run_sync(command, folder, *words)
-
-
-def command(folder: Path, *words: str) -> "subprocess.CompletedProcess[str]":
-    """`app.py …` beside the running server."""
-    return subprocess.run(
-        [sys.executable, "app.py", *words, "--data-dir", str(folder / "data")],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )

@@ -147,10 +147,10 @@ def test_a_copy_that_others_may_change_is_refused(
 
 
 _OWNER = """
-import sys, time
+import signal, sys, time
 from storage.embedded.account import Account
 from storage.embedded.child import Child
-from storage.embedded.memory import shared_buffers
+signal.signal(signal.SIGINT, signal.SIG_IGN)  # as a script starts what it does not wait for
 with open("/dev/null", "ab") as log:
     child = Child(["/bin/sleep", "60"], Account.current(), log, kernel_watches=sys.argv[1] == "1")
 print(child.pid, flush=True)

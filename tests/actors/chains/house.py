@@ -140,6 +140,9 @@ class House:
         """End the rail without any goodbye and start another on the same database."""
         assert self._scope is not None
         self._scope.cancel()
+        for registry in (self.rail._wallets, self.rail._watchers):
+            for child in registry._supervisor._children.values():
+                child.scope.cancel()  # whoever stops with a goodbye has seconds to finish
         await trio.testing.wait_all_tasks_blocked()
         await self.begin(self._nursery)
 
