@@ -18,6 +18,7 @@ from domain.fees import Chain
 from providers.chain_ends import ChainSettings, chain_ends, verify_ends
 from providers.evm.blocks import WrongChain
 from providers.hdwallet.wallet import HdWallet
+from providers.trust import authorities
 
 log = structlog.get_logger(__name__)
 
@@ -107,11 +108,10 @@ def _known(name: str, chain: str, chains: Mapping[str, object]) -> str:
 async def chain_clients(nodes: ChainNodes) -> AsyncIterator[dict[str, httpx.AsyncClient]]:
     """A pool of connections for every chain: one for all of them would be searched through, again
     and again, for each question."""
-    trust = httpx.create_ssl_context(trust_env=False)
     async with AsyncExitStack() as stack:
         yield {
             key: await stack.enter_async_context(
-                httpx.AsyncClient(trust_env=False, verify=trust, limits=_CONNECTIONS)
+                httpx.AsyncClient(trust_env=False, verify=authorities(), limits=_CONNECTIONS)
             )
             for key in nodes.nodes
         }

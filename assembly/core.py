@@ -129,7 +129,6 @@ async def running_core(
     feeds = Feeds()
     accounts = PostgresAccounts(pool, lookups)
     directory = Accounts(accounts, clock, resident_accounts())
-    warm_up = background("warm-up", WarmUp(accounts, directory).run, Restart.TEMPORARY)
     journal = Journal(PostgresJournal(dsn), feeds, clock)
     ledger = Ledger(directory, journal)
     messenger = Messenger(outside.channels)
@@ -154,7 +153,7 @@ async def running_core(
         for tier in (
             (journal, directory, messenger, people, sockets, _chores(events, outcomes, clock)),
             (payments, callbacks, funding),
-            (chains.rail, warm_up),
+            (chains.rail, _warm_up(accounts, directory)),
         ):
             await _start(stack, tier)
         yield Core(
@@ -200,6 +199,10 @@ async def _start(stack: AsyncExitStack, tier: Sequence[_Part]) -> None:
 def _chores(events: PostgresEvents, outcomes: PostgresIdempotency, clock: Clock) -> Supervisor:
     housekeeping = Housekeeping((events.purge, outcomes.purge), clock, _UNAVAILABLE)
     return background("housekeeping", housekeeping.run)
+
+
+def _warm_up(accounts: PostgresAccounts, directory: Accounts) -> Supervisor:
+    return background("warm-up", WarmUp(accounts, directory).run, Restart.TEMPORARY)
 
 
 def _payments(

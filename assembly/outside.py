@@ -35,6 +35,7 @@ from providers.rates import codec as rates
 from providers.rates.client import HttpRateSource
 from providers.smtp import codec as smtp
 from providers.smtp.client import Mail
+from providers.trust import authorities
 from providers.twilio import codec as twilio
 from providers.twilio.client import Twilio
 from providers.whatsapp import codec as whatsapp
@@ -207,7 +208,9 @@ async def outside(
 ) -> AsyncIterator[Outside]:
     """The clients, with their connection pools; `base` is the address callbacks reach us at."""
     async with AsyncExitStack() as stack:
-        http = await stack.enter_async_context(httpx.AsyncClient(trust_env=False))
+        http = await stack.enter_async_context(
+            httpx.AsyncClient(verify=authorities(), trust_env=False)
+        )
         chain_http = await stack.enter_async_context(chain_clients(settings.chains))
         exchange_http = await stack.enter_async_context(open_exchange_http())
         mpesa_http = await stack.enter_async_context(open_http(settings.mpesa))

@@ -10,6 +10,8 @@ from typing import Final
 
 import httpx
 
+from providers.trust import authorities
+
 _KEPT_SECONDS: Final = 5.0  # as the library: most servers keep an idle connection longer
 
 
@@ -46,7 +48,7 @@ class Connections(httpx.AsyncBaseTransport):
     bounds those. `trust` verifies the servers."""
 
     def __init__(self, trust: ssl.SSLContext | bool = True) -> None:
-        self._trust = httpx.create_ssl_context(verify=trust) if trust is True else trust
+        self._trust = authorities() if trust is True else trust
         self._free: list[httpx.AsyncHTTPTransport] = []
         self._all: list[httpx.AsyncHTTPTransport] = []
 

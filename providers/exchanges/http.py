@@ -14,6 +14,7 @@ import msgspec
 import trio
 
 from actors.exchanges import ExchangeUnavailable, KeysRefused, OutcomeUnknown
+from providers.trust import authorities
 
 Read = TypeVar("Read")
 Converted = TypeVar("Converted")
@@ -54,6 +55,7 @@ def open_http() -> httpx.AsyncClient:
     """The connection pool that all exchanges share; the caller closes it."""
     return httpx.AsyncClient(
         limits=httpx.Limits(max_connections=100, max_keepalive_connections=20),
+        verify=authorities(),
         trust_env=False,  # a proxy from the environment would see keys
         follow_redirects=False,
     )

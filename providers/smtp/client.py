@@ -12,6 +12,7 @@ from smtpproto.protocol import SMTPClientProtocol, SMTPException
 from actors.messenger import Again, Outcome, Refused, Sent
 from providers.smtp import codec
 from providers.smtp.wire import Phase, Reply, SubmissionEnded
+from providers.trust import authorities_here
 
 _READ_BYTES: Final = 4_096
 
@@ -41,7 +42,7 @@ class Mail:
         self._settings = settings
         self._now_us = now_us
         self._nonce = nonce
-        self._ssl_context = ssl_context or ssl.create_default_context()
+        self._ssl_context = ssl_context or authorities_here()
         self._timeouts = timeouts or Timeouts()
 
     async def deliver(

@@ -13,6 +13,7 @@ from assembly.server import running
 from protocols.http import Request
 from protocols.server import Server
 from protocols.web import Route
+from providers.trust import authorities
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,9 @@ async def taken(dsn: str, folder: Path) -> Snapshot:
     options = read_options({"DATABASE_URL": dsn, "DATA_DIR": str(folder), "APP_PORT": "0"})
     async with running(options) as server:
         base = f"http://127.0.0.1:{server.port}"
-        async with httpx.AsyncClient(base_url=base, timeout=60, trust_env=False) as http:
+        async with httpx.AsyncClient(
+            base_url=base, timeout=60, verify=authorities(), trust_env=False
+        ) as http:
             openapi = (await http.get("/openapi.json")).json()
             asyncapi = (await http.get("/asyncapi.json")).json()
             pages = await _pages(http)

@@ -12,6 +12,7 @@ import httpx
 
 from assembly.options import read_options
 from assembly.server import running
+from providers.trust import authorities
 from tests.documents.checking import check_answers
 
 CODE = "123456"
@@ -122,6 +123,8 @@ async def serving(dsn: str, folder: Path, **environ: str) -> AsyncIterator[House
     )
     async with running(options) as server:
         base = f"http://127.0.0.1:{server.port}"
-        async with httpx.AsyncClient(base_url=base, timeout=30, trust_env=False) as http:
+        async with httpx.AsyncClient(
+            base_url=base, timeout=30, verify=authorities(), trust_env=False
+        ) as http:
             await check_answers(http)
             yield House(http, server.port)

@@ -24,6 +24,7 @@ from providers.chain_ends import ChainSettings, chain_ends
 from providers.hdwallet.wallet import HdWallet
 from providers.sandbox.chains.simulator import ChainSimulators
 from providers.sandbox.fault import Fault
+from providers.trust import authorities
 from storage.chain_sweeps import PostgresSweeps
 from storage.chains import PostgresChains
 from storage.pool import Pool
@@ -179,7 +180,10 @@ async def opened(
     fault = Fault(clock.now_us)
     sims = ChainSimulators(folder, fault, now=lambda: time[0])
     wallet = HdWallet(WORDS, collects=True)
-    async with httpx.AsyncClient(trust_env=False) as http, trio.open_nursery() as nursery:
+    async with (
+        httpx.AsyncClient(verify=authorities(), trust_env=False) as http,
+        trio.open_nursery() as nursery,
+    ):
         port: int = await nursery.start(sims.serve)
         settings = {key: _settings(key, port, timeout_s) for key in chains}
         for key in chains:

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Iterator
 import httpx
 import pytest
 
+from providers.trust import authorities
 from tests.conftest import ROOT, fresh_database
 from tests.documents.checking import check_answers
 from tests.protocols.amarktai.house import REQUESTS_PER_MINUTE, House
@@ -54,6 +55,8 @@ def base_url(
 
 @pytest.fixture
 async def house(base_url: str) -> AsyncIterator[House]:
-    async with httpx.AsyncClient(base_url=base_url, timeout=30, trust_env=False) as http:
+    async with httpx.AsyncClient(
+        base_url=base_url, timeout=30, verify=authorities(), trust_env=False
+    ) as http:
         await check_answers(http)
         yield House(http, int(base_url.rpartition(":")[2]))

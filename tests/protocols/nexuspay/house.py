@@ -16,6 +16,7 @@ from trio_websocket import ConnectionClosed, WebSocketConnection, wrap_client_st
 
 from assembly.options import read_options
 from assembly.server import running
+from providers.trust import authorities
 from tests.documents.checking import check_answers
 
 CODE = "123456"
@@ -182,7 +183,9 @@ async def serving(dsn: str, folder: Path, **environ: str) -> AsyncIterator[House
 async def visited(port: int) -> AsyncIterator[House]:
     """A server that runs already."""
     base = f"http://127.0.0.1:{port}"
-    async with httpx.AsyncClient(base_url=base, timeout=60, trust_env=False) as http:
+    async with httpx.AsyncClient(
+        base_url=base, timeout=60, verify=authorities(), trust_env=False
+    ) as http:
         await check_answers(http)
         yield House(http, port)
 

@@ -23,6 +23,7 @@ from providers.sandbox.fault import Fault
 from providers.sandbox.server import HttpReply, HttpRequest, serve_http
 from providers.tron.blocks import TronBlocks
 from providers.tron.client import Settings, TronGridApi
+from providers.trust import authorities
 
 WALLET = HdWallet("abandon " * 11 + "about")
 TO = "0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed"
@@ -50,7 +51,10 @@ async def node() -> AsyncIterator[Node]:
     time = [1_750_000_000.0]
     sims = ChainSimulators(None, Fault(lambda: 0), now=lambda: time[0])
     await sims.endow("arbitrum", WALLET.hot(Family.EVM).address)
-    async with httpx.AsyncClient(trust_env=False) as http, trio.open_nursery() as nursery:
+    async with (
+        httpx.AsyncClient(verify=authorities(), trust_env=False) as http,
+        trio.open_nursery() as nursery,
+    ):
         port: int = await nursery.start(sims.serve)
         made = Node(sims, http, f"http://127.0.0.1:{port}")
         made.time = time
@@ -174,7 +178,10 @@ async def test_an_answer_that_is_none_says_nothing(body: bytes, status: int) -> 
     async def answer(_request: HttpRequest) -> HttpReply:
         return HttpReply(status, body)
 
-    async with httpx.AsyncClient(trust_env=False) as http, trio.open_nursery() as nursery:
+    async with (
+        httpx.AsyncClient(verify=authorities(), trust_env=False) as http,
+        trio.open_nursery() as nursery,
+    ):
         port: int = await nursery.start(serve_http, answer)
         base = f"http://127.0.0.1:{port}"
         sources = [
