@@ -2,10 +2,12 @@
 
 Both ledgers are seeded the same way (`seed.py`: one journal an account), and `app.py verify` must
 pass on both. Payers are connected users; each transfer pays anyone in the ledger, so nearly every
-recipient of the large one has to be recovered from storage first. Both servers run at once and
-take turns, as what a machine is good for changes from minute to minute. They are loaded for a while
-before: the first write to a page after a checkpoint puts the whole page into the log, which for
-the large ledger lasts some seconds of the 15 minutes between two checkpoints.
+recipient of the large one has to be recovered from storage first: `cold` is the rate while it is
+so, right after the start. Then the servers are left alone until they have their accounts in memory,
+which an idle one brings there by itself. Both run at once and take turns, as what a machine is good
+for changes from minute to minute. They are loaded for a while before: the first write to a page
+after a checkpoint puts the whole page into the log, which for the large ledger lasts some seconds
+of the 15 minutes between two checkpoints.
 """
 
 import statistics
@@ -26,6 +28,7 @@ SMALL = 1000
 _FIRST_S = 1.0  # long enough for the first transfer of a cold server
 CONNECTIONS = (64, 1000)
 _AFTER_CHECKPOINT_S = 15.0
+_WARM_WITHIN_S = 300.0
 TURNS = 2  # of each server, in every round of the plan
 
 
@@ -33,6 +36,8 @@ TURNS = 2  # of each server, in every round of the plan
 class Growth:
     """Transfers a second with so many accounts (and as many journals) behind them.
 
+    `cold_rate` is the one right after the start, at the first number of connections, and `warm_s`
+    how long the server then took to bring the accounts into memory, both loads of it included.
     `listening_s` and `served_s` are seconds from the start of the process until it says that it
     listens and until a first socket's transfer was acknowledged, the token's issue included.
     """
@@ -44,6 +49,8 @@ class Growth:
     listening_s: float
     served_s: float
     verify_s: float
+    cold_rate: float
+    warm_s: float
 
 
 def measure(house: House) -> list[Growth]:
@@ -53,14 +60,14 @@ def measure(house: House) -> list[Growth]:
     with ExitStack() as stack:
         running = [stack.enter_context(_running(house, ledger)) for ledger in ledgers]
         for one in running:
-            _warm_up(house, one)
+            _after_checkpoint(house, one)
         found = [row for connections in CONNECTIONS for row in _turns(house, running, connections)]
     for row in found:
         house.say(f"growth: {row}")
     return found
 
 
-def _warm_up(house: House, one: "_Running") -> None:
+def _after_checkpoint(house: House, one: "_Running") -> None:
     load = Load(connections=CONNECTIONS[-1], warmup_s=_AFTER_CHECKPOINT_S, measure_s=_FIRST_S)
     house.load(one.target, one.server, load)
 
@@ -84,6 +91,8 @@ class _Running:
     server: ServerProcess
     target: Target
     served_s: float
+    cold_rate: float
+    warm_s: float
 
 
 def _seeded(house: House, accounts: int) -> _Ledger:
@@ -107,13 +116,28 @@ def _seeded(house: House, accounts: int) -> _Ledger:
 def _running(house: House, ledger: _Ledger) -> Iterator[_Running]:
     port, secret, users = servers.free_port(), servers.new_secret(), ledger.users
     began = time.monotonic()
-    with servers.ours(ledger.data_dir, ledger.database, port, secret) as server:
+    database, settings = ledger.database, {"LOG_LEVEL": "INFO"}
+    with servers.ours(ledger.data_dir, database, port, secret, **settings) as server:
         payers = users[:: max(1, ledger.accounts // max(CONNECTIONS))][: max(CONNECTIONS)]
         first = servers.existing_target(port, payers[:2], users)
         house.load(first, server, Load(connections=1, warmup_s=0, measure_s=_FIRST_S))
         served_s = time.monotonic() - began - _FIRST_S
         target = servers.existing_target(port, payers, users)
-        yield _Running(ledger=ledger, server=server, target=target, served_s=served_s)
+        load = Load(
+            connections=CONNECTIONS[0],
+            warmup_s=house.plan.warmup_s,
+            measure_s=house.plan.measure_s,
+        )
+        cold_rate = house.load(target, server, load).result.rate
+        server.wait_until_logged("warmed up", _WARM_WITHIN_S)
+        yield _Running(
+            ledger=ledger,
+            server=server,
+            target=target,
+            served_s=served_s,
+            cold_rate=cold_rate,
+            warm_s=time.monotonic() - began,
+        )
 
 
 def _turns(house: House, running: list[_Running], connections: int) -> list[Growth]:
@@ -137,6 +161,8 @@ def _turns(house: House, running: list[_Running], connections: int) -> list[Grow
             listening_s=one.server.start_s,
             served_s=one.served_s,
             verify_s=one.ledger.verify_s,
+            cold_rate=one.cold_rate,
+            warm_s=one.warm_s,
         )
         for one, taken in zip(running, results, strict=True)
     ]

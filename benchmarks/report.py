@@ -135,11 +135,14 @@ def growth(found: Sequence[Growth]) -> str:
             f"{g.listening_s:.2f}",
             f"{g.served_s:.2f}",
             f"{g.verify_s:.1f}",
+            f"{g.cold_rate:,.0f}",
+            f"{g.warm_s:.0f}",
         ]
         for g in found
     ]
     head = ("accounts", "sockets", "transfers/s", "p99 ms", "start to listening s")
-    return table((*head, "to first transfer s", "verify s"), cells)
+    more = ("to first transfer s", "verify s", "cold transfers/s", "to warm s")
+    return table((*head, *more), cells)
 
 
 def stk(found: Stk) -> str:

@@ -56,6 +56,14 @@ class ServerProcess:
         self.process.wait()
         raise RuntimeError(f"the server did not start:\n{self._log.read_text()[-2000:]}")
 
+    def wait_until_logged(self, text: str, within_s: float) -> None:
+        """Wait for a line with `text` in what the server writes beside."""
+        give_up = time.monotonic() + within_s
+        while text not in self._log.read_text():
+            if time.monotonic() > give_up:
+                raise RuntimeError(f"the server has not logged {text!r} in {within_s} s")
+            time.sleep(0.1)
+
     def stop(self) -> None:
         """SIGTERM, and wait for the drain; killed only when that takes longer than it may."""
         self.process.send_signal(signal.SIGTERM)
