@@ -294,6 +294,7 @@ class Connection(Outbox):
         self._heard_at = self._flusher.wheel.now
         if began is Prompt.BEGUN:
             self._handling = True
+            self.expect_answer()
             self.transport.pause()
         return True
 

@@ -22,9 +22,10 @@ from domain.ledger import Refusal
 
 log = structlog.get_logger(__name__)
 
-# Larger batches cost the database a little less, but at 1,000 askers the last of 512 waits for the
-# answers to the 511 before it: 128 is as fast and cuts the p99 by a quarter.
-BATCH_LIMIT: Final = 128
+# Larger batches cost less, here and in the database, and more of what they cause leaves together:
+# 256 takes a tenth less of our time than 128. But the last of 512 waits for the answers to the 511
+# before it, which costs the p99 more than is gained.
+BATCH_LIMIT: Final = 256
 # Below this, two commits cost more than what working on the other half meanwhile gains.
 SMALL_BATCH: Final = 16
 # Commands that may wait: at 5,000 a second this is four seconds of work. More is refused.

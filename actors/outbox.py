@@ -2,8 +2,10 @@
 
 Nobody who sends ever waits for a socket (X-C27): `send_bytes` queues and marks the outbox; one
 flusher writes every marked outbox on the scheduler's next round, so that everything one read
-or one commit caused leaves in one system call. A socket that takes no more gets a task of its
-own until it does; a queue that grows past its bounds costs its own connection, nothing else.
+or one commit caused leaves in one system call. What comes for a client that is about to be
+answered goes with the answer, if that is not long in coming: a system call costs as much as a
+tenth of a transfer. A socket that takes no more gets a task of its own until it does; a queue
+that grows past its bounds costs its own connection, nothing else.
 """
 
 from abc import ABC, abstractmethod
@@ -22,6 +24,8 @@ log = structlog.get_logger(__name__)
 _CHUNK_BYTES: Final = 64 * 1024
 # Outboxes written before other tasks get a turn.
 _FLUSH_BATCH: Final = 256
+# Seconds that something waits for an answer to go with: at least one of these, at most two.
+HOLD_S: Final = 0.15
 
 
 class Transport(Protocol):
@@ -96,6 +100,9 @@ class Flusher:
         self.wheel = wheel
         self.traffic = traffic
         self._dirty: list[Outbox] = []
+        self._held: list[Outbox] = []
+        self._held_before: list[Outbox] = []  # when the time was looked at last
+        self._holding = trio.lowlevel.ParkingLot()
         self._parked: trio.lowlevel.Task | None = None
         self._nursery: trio.Nursery | None = None
 
@@ -106,6 +113,12 @@ class Flusher:
             task, self._parked = self._parked, None
             trio.lowlevel.reschedule(task)
 
+    def hold(self, outbox: "Outbox") -> None:
+        """Release `outbox` when it has waited long enough."""
+        self._held.append(outbox)
+        if self._holding:
+            self._holding.unpark()
+
     def drain_later(self, outbox: "Outbox") -> None:
         """Give `outbox` a task until its socket has taken everything."""
         if self._nursery is not None:
@@ -115,6 +128,7 @@ class Flusher:
         """Flush until cancelled."""
         try:
             async with trio.open_nursery() as self._nursery:
+                self._nursery.start_soon(self._release_forever)
                 task_status.started()
                 while True:
                     await self._write_marked()
@@ -125,6 +139,15 @@ class Flusher:
                         await self._park()
         finally:
             self._nursery = None
+
+    async def _release_forever(self) -> None:
+        while True:
+            if not (self._held or self._held_before):
+                await self._holding.park()
+            await trio.sleep(HOLD_S)
+            for outbox in self._held_before:
+                outbox.release()
+            self._held_before, self._held = self._held, []
 
     async def _write_marked(self) -> None:
         batch, self._dirty = self._dirty, []
@@ -156,6 +179,7 @@ class Outbox(ABC):
     """
 
     __slots__ = (
+        "_answer_due",
         "_chunk",
         "_chunk_frames",
         "_dirty",
@@ -166,6 +190,7 @@ class Outbox(ABC):
         "_queued_bytes",
         "_render",
         "_stalled_since",
+        "_waiting",
         "max_bytes",
         "max_frames",
         "timer_slot",
@@ -186,6 +211,8 @@ class Outbox(ABC):
         self._chunk: memoryview | None = None
         self._chunk_frames = 0
         self._dirty = False
+        self._answer_due = False
+        self._waiting = False  # for the answer, with frames in _queue
         self._draining = False
         self._end_after = False
         self._stalled_since = NEVER
@@ -197,7 +224,24 @@ class Outbox(ABC):
             if self._is_full(len(frame)):
                 self.overflowed()
                 return
-        self._put(frame)
+        if not self._answer_due:
+            self._put(frame)
+            return
+        self._queue.append(frame)
+        self._queued_bytes += len(frame)
+        if not self._waiting:
+            self._waiting = True
+            self._flusher.hold(self)
+
+    def expect_answer(self) -> None:
+        """Something is about to be rendered: what is sent before may wait for it, a while."""
+        self._answer_due = True
+
+    def release(self) -> None:
+        """What was held has waited long enough."""
+        self._waiting = False
+        if self._queue:
+            self._mark()
 
     def render_later(self, render: Callable[[], None]) -> None:
         """Call `render`, which sends something, just before the next write; one at a time.
@@ -205,6 +249,7 @@ class Outbox(ABC):
         So whoever knows first that there is an answer does not spend its own turn on making it.
         """
         self._render = render
+        self._answer_due = False
         self._mark()
 
     def _put(self, frame: bytes) -> None:

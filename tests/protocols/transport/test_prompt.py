@@ -3,6 +3,7 @@
 import pytest
 import trio
 
+from actors import outbox
 from actors.connection import Connection
 from actors.session import Prompt
 from tests.protocols.transport.client import PING, PONG, TEXT, frame, websocket
@@ -103,6 +104,68 @@ async def test_a_pipelined_message_waits_for_the_answer_begun_before_it():
         assert [await client.message() for _ in range(2)] == [b"later 1", b"text"]
         await client.text(b"now")
         assert await client.message() == b"now"
+
+
+async def test_what_is_sent_meanwhile_leaves_with_the_answer(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """And in order. What is sent when nothing is due leaves at once."""
+    monkeypatch.setattr(outbox, "HOLD_S", 60.0)
+    bed = PromptBed()
+    async with bed.running() as server, websocket(server) as client:
+        await client.text(b"later")
+        session = await begun(bed)
+        for text in (b"event 1", b"event 2"):
+            session.connection.send_text(text)
+        with trio.move_on_after(0.05):
+            await client.message()
+            raise AssertionError("it was not held")
+        session.finish()
+        for text in (b"event 1", b"event 2", b"later"):
+            assert await client.message() == text
+        session.connection.send_text(b"event 3")
+        assert await client.message() == b"event 3"
+
+
+async def test_what_is_sent_meanwhile_does_not_wait_long() -> None:
+    """A commit that takes its time, or never comes, holds nothing up."""
+    bed = PromptBed()
+    async with bed.running() as server, websocket(server) as client:
+        await client.text(b"later")
+        session = await begun(bed)
+        for number in range(3):
+            began = trio.current_time()
+            session.connection.send_text(b"event %d" % number)
+            assert await client.message() == b"event %d" % number
+            assert trio.current_time() - began >= outbox.HOLD_S / 2
+        session.finish()
+        assert await client.message() == b"later"
+
+
+async def test_what_is_held_leaves_before_a_close() -> None:
+    bed = PromptBed()
+    async with bed.running() as server, websocket(server) as client:
+        await client.text(b"later")
+        session = await begun(bed)
+        session.connection.send_text(b"event")
+        session.connection.close(1001, "away")
+        assert await client.message() == b"event"
+        assert await client.closing() == (1001, "away")
+
+
+async def test_what_is_held_is_bounded_and_its_reader_stays() -> None:
+    """X-C27."""
+    bed = PromptBed()
+    async with bed.running() as server, websocket(server) as client:
+        await client.text(b"later")
+        session = await begun(bed)
+        count = 3 * session.connection.max_frames
+        for number in range(count):
+            session.connection.send_text(b"%d" % number)
+        for number in range(count):
+            assert await client.message() == b"%d" % number
+        session.finish()
+        assert await client.message() == b"later"
 
 
 async def parked(bed: PromptBed) -> PromptSession:
