@@ -262,16 +262,13 @@ class Accounts:
 
     async def _load_forever(self) -> None:
         while True:
-            await self._turns.take()
-            try:
+            async with self._turns:
                 keys = list(islice(self._wanted, LOAD_BATCH))
                 for key in keys:
                     self._loading[key] = self._wanted.pop(key)
                 if keys:  # else the other loader has taken them
                     await self._load(keys)
                     self.passivate()
-            finally:
-                self._turns.done()
 
     async def _load(self, keys: Sequence[AccountKey]) -> None:
         try:

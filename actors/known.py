@@ -155,14 +155,11 @@ class Known(Generic[V]):
 
     async def _load_forever(self) -> None:
         while True:
-            await self._turns.take()
-            try:
+            async with self._turns:
                 user_ids = self._wanted[:LOAD_BATCH]
                 del self._wanted[:LOAD_BATCH]
                 if user_ids:  # else the other loader has taken them
                     await self._load(user_ids)
-            finally:
-                self._turns.done()
 
     async def _load(self, user_ids: Sequence[int]) -> None:
         try:

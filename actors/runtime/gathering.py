@@ -1,6 +1,7 @@
 """Letting those who are about to ask do so, before one query is made for all of them."""
 
 from collections.abc import Sized
+from types import TracebackType
 from typing import Final
 
 import trio
@@ -24,7 +25,8 @@ async def gathered(waiting: Sized, enough: int) -> None:
 
 
 class Turns:
-    """Which of some loaders makes the next query for what is `wanted`.
+    """Which of some loaders makes the next query for what is `wanted`: `async with turns:`, and
+    something is wanted then, or was just now.
 
     One at a time: while a query is under way the next one grows, and two of half the size cost
     nearly twice as much. Only for a crowd another loader makes a second one.
@@ -40,14 +42,17 @@ class Turns:
         if self._is_due():
             self._idle.unpark()
 
-    async def take(self) -> None:
-        """Wait for a turn; `done` gives it back. Something is wanted then, or was just now."""
+    async def __aenter__(self) -> None:
         while not self._is_due():
             await self._idle.park()
         self._busy += 1
 
-    def done(self) -> None:
-        """The query is over."""
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        tb: TracebackType | None,
+    ) -> None:
         self._busy -= 1
 
     def _is_due(self) -> bool:
