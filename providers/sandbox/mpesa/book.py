@@ -92,6 +92,7 @@ class Book:
     def __init__(self, store: SimulatorStore) -> None:
         self._store = store
         self._payments: dict[int, Payment] = {}
+        self._unstored: set[int] = set()  # serials that a kill would undo
         self._by_reference: dict[str, Payment] = {}  # checkout, conversation or originator
         self._by_receipt: dict[str, Payment] = {}
         self._next = 1
@@ -109,7 +110,9 @@ class Book:
         self._store.rewrite(_encoder.encode(line) for line in lines)
 
     def __iter__(self) -> Iterator[Payment]:
-        return reversed(self._payments.values())
+        """Newest first."""
+        payments = reversed(self._payments.values())
+        return (payment for payment in payments if payment.serial not in self._unstored)
 
     def new_serial(self) -> int:
         """A number larger than all before."""
@@ -131,9 +134,12 @@ class Book:
 
     async def keep(self, payment: Payment) -> None:
         """The payment as it is now, and the balances it changed."""
+        if payment.serial not in self._payments:
+            self._unstored.add(payment.serial)
         self._index(payment)
         line = _Line(payment=payment, utility=self.utility, working=self.working)
         await self._store.append(_encoder.encode(line))
+        self._unstored.discard(payment.serial)
 
     async def keep_settings(self) -> None:
         """Rules and addresses as they are now."""

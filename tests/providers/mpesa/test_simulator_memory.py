@@ -11,6 +11,7 @@ from trio.testing import wait_all_tasks_blocked
 from actors.rails import Paid, PushAccepted, PushResult, StatusResult, TransferAccepted
 from providers.mpesa import callbacks
 from providers.sandbox.mpesa.account import Vault
+from providers.sandbox.mpesa.book import Book, Payment
 from providers.sandbox.mpesa.outcomes import Rule, Rules, number
 from providers.sandbox.mpesa.store import FileStore
 from tests.providers.mpesa.support import PHONE, MemoryStore, Receiver, simulating
@@ -172,6 +173,45 @@ async def test_a_failing_disk_loses_no_line(tmp_path: Path) -> None:
     store.rewrite([])
     await store.append(b"two")
     assert store.load() == [b"one", b"two"]
+
+
+class SlowDisk(MemoryStore):
+    """Writes when it is told to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.written = trio.Event()
+
+    async def append(self, line: bytes) -> None:
+        await self.written.wait()
+        await super().append(line)
+
+
+async def test_nothing_is_listed_that_a_kill_would_undo() -> None:
+    """Whoever saw it listed may kill us at once and must find it again."""
+    store = SlowDisk()
+    book = Book(store)
+    payment = Payment(
+        serial=book.new_serial(),
+        kind="stk",
+        who=PHONE,
+        amount=10,
+        outcome="success",
+        shortcode="174379",
+        created_at=0.0,
+    )
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(book.keep, payment)
+        await wait_all_tasks_blocked()
+        assert list(book) == book.of(PHONE) == []
+        store.written.set()
+    assert list(book) == book.of(PHONE) == [payment]
+    store.written = trio.Event()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(book.keep, payment)
+        await wait_all_tasks_blocked()
+        assert list(book) == [payment], "it is there all the time"
+        store.written.set()
 
 
 def test_the_narrower_rule_wins_and_a_newer_one_replaces_its_like() -> None:
