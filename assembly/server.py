@@ -50,7 +50,7 @@ from storage.prepared import LOOKUP_SESSION
 log = structlog.get_logger(__name__)
 
 POOL_SIZE: Final = 8
-LOOKUP_SESSIONS: Final = 4  # as many as the accounts' and the people's loaders use at once
+LOOKUP_SESSIONS: Final = 5  # as many as loaders of accounts and people and the warm-up use at once
 _EVERYWHERE: Final = frozenset({"0.0.0.0", "::", "localhost"})  # noqa: S104  # compared with
 DRAIN_WITHIN_S: Final = 10.0
 # Actors are few kinds of long-lived objects: collecting them again and again costs pauses of
