@@ -48,6 +48,7 @@ _MOST_DOUBLINGS: Final = 3
 _LONGEST_PAUSE_US: Final = 60 * US
 # Nodes are paid by the question: an idle chain is asked every fourth time.
 _IDLE_POLLS: Final = 4
+_SPREAD: Final = 0.5  # of the time between two such questions
 _EXPECTING_US: Final = 1800 * US  # how soon somebody pays who has asked where to
 
 
@@ -62,7 +63,8 @@ class Expect(Asks[int]):
 @dataclass(frozen=True, slots=True)
 class WatcherParts:
     """Handed to every watcher. `poll_s` is in seconds of the application clock; `reopened` is
-    called when payments of a chain are open again because their blocks were dropped."""
+    called when payments of a chain are open again because their blocks were dropped; `jitter`
+    gives numbers from 0 to 1."""
 
     store: ChainStore
     tokens: TokenTable
@@ -70,6 +72,7 @@ class WatcherParts:
     clock: Clock
     poll_s: float
     reopened: Callable[[str], None]
+    jitter: Callable[[], float]
 
 
 class Watcher:
@@ -118,10 +121,13 @@ class Watcher:
         self._wake_at_us = parts.clock.now_us() + pause_us
 
     def _pause_us(self) -> int:
-        """A chain on which nothing is under way or expected is read more rarely."""
+        """A chain on which nothing is under way or expected is read more rarely, and not always
+        with all others at once: whoever asked for something then would wait for all of them."""
         now_us, poll_us = self._parts.clock.now_us(), round(self._parts.poll_s * US)
         busy = self._unsettled is not None or now_us < self._expecting_until_us
-        return poll_us if busy else _IDLE_POLLS * poll_us
+        if busy:
+            return poll_us
+        return round(_IDLE_POLLS * poll_us * (1 + (self._parts.jitter() - 0.5) * _SPREAD))
 
     async def handle(self, envelope: Envelope[Look | Expect]) -> object:
         """Part of actors.runtime.serve.Timed."""

@@ -257,7 +257,13 @@ class ChainRail:
     ) -> None:
         parts = self._parts
         own = WatcherParts(
-            parts.store, parts.tokens, parts.facts, parts.clock, parts.poll_s, self.stored
+            store=parts.store,
+            tokens=parts.tokens,
+            facts=parts.facts,
+            clock=parts.clock,
+            poll_s=parts.poll_s,
+            reopened=self.stored,
+            jitter=random.random,
         )
         ends = self._ends[key]
         await watch(Watcher(ends.chain, ends.source, own), mailbox, parts.clock, task_status)
