@@ -262,7 +262,7 @@ class Accounts:
 
     async def _load_forever(self) -> None:
         while True:
-            async with self._turns:
+            async with self._turns.taken():
                 keys = list(islice(self._wanted, LOAD_BATCH))
                 for key in keys:
                     self._loading[key] = self._wanted.pop(key)

@@ -155,7 +155,7 @@ class Known(Generic[V]):
 
     async def _load_forever(self) -> None:
         while True:
-            async with self._turns:
+            async with self._turns.taken():
                 user_ids = self._wanted[:LOAD_BATCH]
                 del self._wanted[:LOAD_BATCH]
                 if user_ids:  # else the other loader has taken them

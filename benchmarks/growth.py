@@ -116,8 +116,8 @@ def _seeded(house: House, accounts: int) -> _Ledger:
 def _running(house: House, ledger: _Ledger) -> Iterator[_Running]:
     port, secret, users = servers.free_port(), servers.new_secret(), ledger.users
     began = time.monotonic()
-    database, settings = ledger.database, {"LOG_LEVEL": "INFO"}
-    with servers.ours(ledger.data_dir, database, port, secret, **settings) as server:
+    running = servers.ours(ledger.data_dir, ledger.database, port, secret, LOG_LEVEL="INFO")
+    with running as server:
         payers = users[:: max(1, ledger.accounts // max(CONNECTIONS))][: max(CONNECTIONS)]
         first = servers.existing_target(port, payers[:2], users)
         house.load(first, server, Load(connections=1, warmup_s=0, measure_s=_FIRST_S))

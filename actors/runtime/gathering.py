@@ -1,7 +1,7 @@
 """Letting those who are about to ask do so, before one query is made for all of them."""
 
-from collections.abc import Sized
-from types import TracebackType
+from collections.abc import AsyncIterator, Sized
+from contextlib import asynccontextmanager
 from typing import Final
 
 import trio
@@ -25,8 +25,7 @@ async def gathered(waiting: Sized, enough: int) -> None:
 
 
 class Turns:
-    """Which of some loaders makes the next query for what is `wanted`: `async with turns:`, and
-    something is wanted then, or was just now.
+    """Which of some loaders makes the next query for what is `wanted`.
 
     One at a time: while a query is under way the next one grows, and two of half the size cost
     nearly twice as much. Only for a crowd another loader makes a second one.
@@ -42,18 +41,16 @@ class Turns:
         if self._is_due():
             self._idle.unpark()
 
-    async def __aenter__(self) -> None:
+    @asynccontextmanager
+    async def taken(self) -> AsyncIterator[None]:
+        """Wait for a turn and have it; something is wanted then, or was just now."""
         while not self._is_due():
             await self._idle.park()
         self._busy += 1
-
-    async def __aexit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        tb: TracebackType | None,
-    ) -> None:
-        self._busy -= 1
+        try:
+            yield
+        finally:
+            self._busy -= 1
 
     def _is_due(self) -> bool:
         return len(self._wanted) >= (_CROWD if self._busy else 1)

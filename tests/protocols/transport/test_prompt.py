@@ -1,12 +1,15 @@
 """Messages that are answered without waking the connection's task."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
 import pytest
 import trio
 
 from actors import outbox
 from actors.connection import Connection
 from actors.session import Prompt
-from tests.protocols.transport.client import PING, PONG, TEXT, frame, websocket
+from tests.protocols.transport.client import PING, PONG, TEXT, RawSocket, frame, websocket
 from tests.protocols.transport.support import Bed, EchoSession, Log
 
 
@@ -106,15 +109,21 @@ async def test_a_pipelined_message_waits_for_the_answer_begun_before_it():
         assert await client.message() == b"now"
 
 
+@asynccontextmanager
+async def owed() -> AsyncIterator[tuple[RawSocket, PromptSession]]:
+    """A client that has asked `later`, and the session that has begun to answer it."""
+    bed = PromptBed()
+    async with bed.running() as server, websocket(server) as client:
+        await client.text(b"later")
+        yield client, await begun(bed)
+
+
 async def test_what_is_sent_meanwhile_leaves_with_the_answer(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """And in order. What is sent when nothing is due leaves at once."""
     monkeypatch.setattr(outbox, "HOLD_S", 60.0)
-    bed = PromptBed()
-    async with bed.running() as server, websocket(server) as client:
-        await client.text(b"later")
-        session = await begun(bed)
+    async with owed() as (client, session):
         for text in (b"event 1", b"event 2"):
             session.connection.send_text(text)
         with trio.move_on_after(0.05):
@@ -129,10 +138,7 @@ async def test_what_is_sent_meanwhile_leaves_with_the_answer(
 
 async def test_what_is_sent_meanwhile_does_not_wait_long() -> None:
     """A commit that takes its time, or never comes, holds nothing up."""
-    bed = PromptBed()
-    async with bed.running() as server, websocket(server) as client:
-        await client.text(b"later")
-        session = await begun(bed)
+    async with owed() as (client, session):
         for number in range(3):
             began = trio.current_time()
             session.connection.send_text(b"event %d" % number)
@@ -143,10 +149,7 @@ async def test_what_is_sent_meanwhile_does_not_wait_long() -> None:
 
 
 async def test_what_is_held_leaves_before_a_close() -> None:
-    bed = PromptBed()
-    async with bed.running() as server, websocket(server) as client:
-        await client.text(b"later")
-        session = await begun(bed)
+    async with owed() as (client, session):
         session.connection.send_text(b"event")
         session.connection.close(1001, "away")
         assert await client.message() == b"event"
@@ -155,10 +158,7 @@ async def test_what_is_held_leaves_before_a_close() -> None:
 
 async def test_what_is_held_is_bounded_and_its_reader_stays() -> None:
     """X-C27."""
-    bed = PromptBed()
-    async with bed.running() as server, websocket(server) as client:
-        await client.text(b"later")
-        session = await begun(bed)
+    async with owed() as (client, session):
         count = 3 * session.connection.max_frames
         for number in range(count):
             session.connection.send_text(b"%d" % number)
