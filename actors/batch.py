@@ -1,6 +1,6 @@
 """What one commit consists of: commands in, rows out. Synchronous and free of I/O."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
@@ -21,20 +21,20 @@ _encode_fees = msgspec.json.Encoder().encode
 Result = Recorded | Refusal | Exception
 
 
-class Command:
-    """A decided intent on its way through the journal, with its accounts and its asker."""
+class Command(msgspec.Struct, eq=False):
+    """A decided intent on its way through the journal, with its accounts and its asker.
 
-    __slots__ = ("_keys", "_reserved", "accounts", "heard", "intent", "result", "task")
+    `heard` is called with the result instead of waking a task; it must only queue, never wait or
+    raise.
+    """
 
-    def __init__(self, intent: Intent, accounts: dict[AccountKey, Account]) -> None:
-        self.intent = intent
-        self.accounts = accounts
-        self.task: trio.lowlevel.Task | None = None
-        # Called with the result instead of waking a task; must only queue, never wait or raise.
-        self.heard: Callable[[Result], None] | None = None
-        self.result: Result | None = None
-        self._reserved: list[tuple[Account, int]] = []
-        self._keys: set[tuple[str, str]] | None = None
+    intent: Intent
+    accounts: dict[AccountKey, Account]
+    task: trio.lowlevel.Task | None = None
+    heard: Callable[[Result], None] | None = None
+    result: Result | None = None
+    _reserved: Sequence[tuple[Account, int]] = ()
+    _keys: set[tuple[str, str]] | None = None
 
     def claim_key(self, keys: set[tuple[str, str]]) -> bool:
         """Put the intent's idempotency key into `keys` until `finish`; False: it is there."""
@@ -50,9 +50,8 @@ class Command:
 
     def reserve(self) -> None:
         """Take what the intent debits out of reach of later decisions, until `finish`."""
-        accounts, intent, reserved = self.accounts, self.intent, self._reserved
-        for posting in intent.postings:
-            reserved.append((accounts[posting.source], posting.amount))
+        accounts, intent = self.accounts, self.intent
+        reserved = [(accounts[posting.source], posting.amount) for posting in intent.postings]
         if (place := intent.place) is not None:
             reserved.append((accounts[place.account], place.amount))
         if (close := intent.close) is not None:
@@ -65,17 +64,17 @@ class Command:
             account.reserved += amount
         for account in accounts.values():
             account.in_flight += 1
+        self._reserved = reserved
 
     def finish(self, result: Result) -> None:
         """Give the reservations back and answer; once is enough, twice is harmless."""
         for account, amount in self._reserved:
             account.reserved -= amount
-        self._reserved = []
+        self._reserved = ()
         for account in self.accounts.values():
             account.in_flight -= 1
         self.accounts = {}
-        ticket = self.intent.ticket
-        if self._keys is not None and ticket is not None:
+        if self._keys is not None and (ticket := self.intent.ticket) is not None:
             self._keys.discard((ticket.scope, ticket.key))
             self._keys = None
         self.answer(result)

@@ -4,8 +4,8 @@ Codes, tokens, payments, quotes and rate windows follow this clock; socket liven
 Trio's (contract.md, "Clock").
 """
 
-import time
 from collections.abc import Callable
+from time import time_ns
 from typing import Final
 
 import trio
@@ -19,16 +19,16 @@ _LONGEST_NAP: Final = 60.0
 class Clock:
     """Integer microseconds since the epoch. `offset_us` starts at what storage remembers."""
 
-    def __init__(
-        self, offset_us: int = 0, wall_us: Callable[[], int] = lambda: time.time_ns() // 1000
-    ) -> None:
+    def __init__(self, offset_us: int = 0, wall_us: Callable[[], int] | None = None) -> None:
+        """Without `wall_us`, by the system's clock."""
         self.offset_us = offset_us
         self._wall_us = wall_us
         self._moved = trio.Event()
 
     def now_us(self) -> int:
         """Microseconds since the epoch, now."""
-        return self._wall_us() + self.offset_us
+        wall_us = time_ns() // 1000 if self._wall_us is None else self._wall_us()
+        return wall_us + self.offset_us
 
     def now_s(self) -> int:
         """Whole seconds since the epoch, now."""

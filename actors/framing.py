@@ -8,7 +8,6 @@ comes alone and is a whole text, is read past it (actors.frames).
 from collections.abc import Iterator
 
 from websockets.frames import Frame, Opcode
-from websockets.protocol import OPEN
 from websockets.protocol import Protocol as WebSocketProtocol
 
 from actors.frames import masked_size, whole_text
@@ -28,10 +27,10 @@ class Framing:
 
     def whole(self, data: bytes, most: int) -> bytes | None:
         """The text when `data` is nothing but one frame of at most `most` bytes, and nothing
-        unfinished came before."""
+        unfinished came before. To be asked only while the connection is open."""
         if self._unframed or self._fragments is not None or not self._plain:
             return None
-        return whole_text(data, most) if self._protocol.state is OPEN else None
+        return whole_text(data, most)
 
     def feed(self, data: bytes) -> Iterator[tuple[Opcode, bytes]]:
         """The messages that `data` completes; control frames are the protocol's own business."""

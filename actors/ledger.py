@@ -55,8 +55,7 @@ class Ledger:
         resident = self.accounts.resident
         missing: list[AccountKey] = []
         for key in _keys(intent):
-            account = resident.get(key)
-            if account is None:
+            if (account := resident.get(key)) is None:
                 missing.append(key)
             else:
                 found[key] = account

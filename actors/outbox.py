@@ -219,17 +219,16 @@ class Outbox(ABC):
 
     def send_bytes(self, frame: bytes) -> None:
         """Queue one frame; never waits. Full: `overflowed`."""
-        if self._is_full(len(frame)):
+        if self._queued_bytes and self._is_full(len(frame)):
             self.flush()
             if self._is_full(len(frame)):
                 self.overflowed()
                 return
-        if not self._answer_due:
-            self._put(frame)
-            return
         self._queue.append(frame)
         self._queued_bytes += len(frame)
-        if not self._waiting:
+        if not self._answer_due:
+            self._mark()
+        elif not self._waiting:
             self._waiting = True
             self._flusher.hold(self)
 
@@ -321,17 +320,13 @@ class Outbox(ABC):
 
     def _send_queued(self) -> bool:
         """Write until the socket takes no more; tell whether everything is out."""
-        while True:
-            if self._chunk is None:
-                if not self._queue:
-                    break
-                self._next_chunk()
-            assert self._chunk is not None
-            taken = self.transport.try_send(self._chunk)
+        while self._queued_bytes:
+            chunk = self._chunk or self._next_chunk()
+            taken = self.transport.try_send(chunk)
             self._queued_bytes -= taken
             self._flusher.traffic.bytes_out += taken
-            if taken < len(self._chunk):
-                self._chunk = self._chunk[taken:]
+            if taken < len(chunk):
+                self._chunk = memoryview(chunk)[taken:]
                 self._stall()
                 return False
             self._chunk = None
@@ -346,18 +341,19 @@ class Outbox(ABC):
             self.transport.end_writing()
         return True
 
-    def _next_chunk(self) -> None:
-        queue = self._queue
+    def _next_chunk(self) -> bytes:
+        """Take what one system call is given out of the queue."""
+        frames = self._queue
         if self._queued_bytes <= _CHUNK_BYTES:
-            count = len(queue)
+            self._queue = []
         else:
             count, size = 0, 0
-            while count < len(queue) and size < _CHUNK_BYTES:
-                size += len(queue[count])
+            while count < len(frames) and size < _CHUNK_BYTES:
+                size += len(frames[count])
                 count += 1
-        self._chunk = memoryview(queue[0] if count == 1 else b"".join(queue[:count]))
-        self._chunk_frames = count
-        del queue[:count]
+            frames, self._queue = frames[:count], frames[count:]
+        self._chunk_frames = len(frames)
+        return b"".join(frames)
 
     def _stall(self) -> None:
         if self._stalled_since == NEVER:

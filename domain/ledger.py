@@ -204,24 +204,23 @@ def decide(accounts: Mapping[AccountKey, AccountView], intent: Intent) -> Refusa
     Credits open missing accounts (CASH-C16), so only debited ones must exist. Credits of the
     same intent do not fund its debits.
     """
-    needs = _needs(intent)
-    if not needs.keys() <= accounts.keys():
-        return Refusal.ACCOUNT_NOT_FOUND
-    closing = intent.close.account if intent.close is not None else None
-    for key in needs:
+    locked = short = False
+    for key, need in _needs(intent).items():
+        account = accounts.get(key)
+        if account is None:
+            return Refusal.ACCOUNT_NOT_FOUND
         # Held money was decided on when the hold was placed; a lock since then does not stop it.
-        if key != closing and accounts[key].frozen:
-            return Refusal.ACCOUNT_LOCKED
-    if intent.strict_credit:
+        if account.frozen and (intent.close is None or key != intent.close.account):
+            locked = True
+        if need > account.available and not account.overdraft:
+            short = True
+    if intent.strict_credit and not locked:
         for posting in intent.postings:
             account = accounts.get(posting.destination)
-            if account is not None and account.frozen:
-                return Refusal.ACCOUNT_LOCKED
-    for key, need in needs.items():
-        account = accounts[key]
-        if need > account.available and not account.overdraft:
-            return Refusal.INSUFFICIENT_FUNDS
-    return None
+            locked = locked or (account is not None and account.frozen)
+    if locked:
+        return Refusal.ACCOUNT_LOCKED
+    return Refusal.INSUFFICIENT_FUNDS if short else None
 
 
 def _needs(intent: Intent) -> dict[AccountKey, int]:

