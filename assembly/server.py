@@ -11,6 +11,7 @@ import structlog
 import trio
 
 from actors.clock import Clock
+from assembly import huge_pages
 from assembly.background import background
 from assembly.certificates import presented, recognised
 from assembly.chains import confirmations
@@ -97,6 +98,7 @@ async def running(options: Options) -> AsyncIterator[Server]:
         server = await _listen(options, core, trading, clients, sims, postgres, nursery)
         await remember(pool, ADDRESS, _local(options, server.port))
         _settle_memory()
+        nursery.start_soon(background("huge pages", huge_pages.run).run)
         yield server
         await server.drain(DRAIN_WITHIN_S)
 
