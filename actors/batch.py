@@ -21,7 +21,7 @@ _encode_fees = msgspec.json.Encoder().encode
 Result = Recorded | Refusal | Exception
 
 
-class Command(msgspec.Struct, eq=False):
+class Command(msgspec.Struct, eq=False, gc=False):
     """A decided intent on its way through the journal, with its accounts and its asker.
 
     `heard` is called with the result instead of waking a task; it must only queue, never wait or

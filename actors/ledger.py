@@ -125,7 +125,9 @@ class _Pins:
 
 
 def _keys(intent: Intent) -> list[AccountKey]:
-    keys = [key for posting in intent.postings for key in (posting.source, posting.destination)]
+    keys: list[AccountKey] = []
+    for posting in intent.postings:
+        keys += (posting.source, posting.destination)
     if intent.place is not None:
         keys.append(intent.place.account)
     if intent.close is not None:

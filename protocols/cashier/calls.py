@@ -1,6 +1,5 @@
 """One request being carried out, and how its result is recorded with the money."""
 
-from collections.abc import Callable
 from typing import Any, Final, Literal
 
 import msgspec
@@ -69,25 +68,31 @@ class Call(msgspec.Struct, eq=False, gc=False):
         return named
 
 
-class Recording(msgspec.Struct, eq=False):
+class Recording(msgspec.Struct, eq=False, gc=False):
     """What goes into the journal's transaction beside the postings, and the reply to come of it.
 
-    `render` makes the reply from the numbers the journal got; `events` are those people are
-    owed; `changes` must each find their row, else the request is refused with `on_conflict`.
+    Handlers derive from it what they have to tell. `changes` must each find their row, else the
+    request is refused with `on_conflict`.
     """
 
     call: Call
-    render: Callable[[Recorded], Success]
-    events: Callable[[Recorded], tuple[Event, ...]] | None = None
     changes: tuple[Any, ...] = ()
     on_conflict: Problem = Problem.CONFLICT
     rendered: Success | None = None
+
+    def render(self, recorded: Recorded) -> Success:
+        """The reply, from the numbers the journal got."""
+        raise NotImplementedError
+
+    def events(self, recorded: Recorded) -> tuple[Event, ...]:
+        """What people are told."""
+        return ()
 
     def effects(self, recorded: Recorded) -> Effects:
         """For Intent.effects; called again when the journal numbers its batch anew."""
         reply = self.rendered = self.render(recorded)
         return Effects(
-            events=self.events(recorded) if self.events is not None else (),
+            events=self.events(recorded),
             changes=self.changes,
             outcome=save(reply) if self.call.ticket is not None else b"",
         )
@@ -105,10 +110,9 @@ class Missing(msgspec.Struct, frozen=True, gc=False):
     account: AccountKey
 
 
-class Draft(msgspec.Struct, frozen=True):
+class Draft(msgspec.Struct, frozen=True, gc=False):
     """A request that has passed its checks, ready for the journal."""
 
-    call: Call
     intent: Intent
     recording: Recording
 
@@ -118,4 +122,4 @@ class Draft(msgspec.Struct, frozen=True):
 
     def outcome(self, result: Result) -> Success:
         """The reply to what the journal made of it. Raises like `record`."""
-        return self.call.outcome(result, self.recording)
+        return self.recording.call.outcome(result, self.recording)

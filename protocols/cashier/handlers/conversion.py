@@ -1,10 +1,8 @@
 """Conversion between the caller's own accounts (document, "Currency Conversion")."""
 
-from typing import NamedTuple
-
 from domain import fees
 from domain.fx import Converted as FxConverted
-from domain.fx import rate_text, receive
+from domain.fx import Quote, rate_text, receive
 from domain.ledger import (
     Fee,
     Intent,
@@ -43,59 +41,60 @@ async def convert_and_transfer(
     if not got.units:
         raise Refused(Problem.TOO_SMALL)
 
-    paying = wallet(call.user_id, source.code)
+    deal = _Deal(call, source=source, target=target, units=units, fee=fee, got=got, quote=quote)
+    text = request.description or f"Conversion from {source.code} to {target.code}"
+    intent = Intent(
+        kind="CONVERSION",
+        postings=_postings(deal, text),
+        initiator=call.user_id,
+        description=text,
+        quote_id=quote.id,
+        fees=(Fee("PLATFORM_FEE", fee, source.code),),
+        effects=deal.effects,
+        ticket=call.ticket,
+        strict_credit=True,
+    )
+    return await call.record(cashier.ledger, intent, deal)
 
-    def render(recorded: Recorded) -> Success:
-        line = recorded.line(paying)
+
+class _Deal(Recording, kw_only=True, gc=False):
+    """What is exchanged: `units` leave the source account, `fee` of them for us; `got` arrives."""
+
+    source: Asset
+    target: Asset
+    units: int
+    fee: int
+    got: FxConverted
+    quote: Quote
+
+    def render(self, recorded: Recorded) -> Success:
+        """To the caller."""
+        line = recorded.line(wallet(self.call.user_id, self.source.code))
         assert line is not None, "the source account is in the journal"
         converted = Converted(
             receipt_code=receipt_code(recorded.receipt),
             journal_id=recorded.journal_id,
-            source_currency=source.code,
-            dest_currency=target.code,
-            source_amount=amount(units),
-            converted_amount=amount(got.units),
-            fx_rate=rate_text(quote.rate),
-            fx_rate_id=quote.id,
-            fee=amount(fee),
+            source_currency=self.source.code,
+            dest_currency=self.target.code,
+            source_amount=amount(self.units),
+            converted_amount=amount(self.got.units),
+            fx_rate=rate_text(self.quote.rate),
+            fx_rate_id=self.quote.id,
+            fee=amount(self.fee),
             created_at=iso(recorded.recorded_us),
             balance_after=amount(line.balance),
             sequence=line.sequence,
         )
         return Success(message="conversion completed", data=converted)
 
-    recording = Recording(call, render)
-    text = request.description or f"Conversion from {source.code} to {target.code}"
-    intent = Intent(
-        kind="CONVERSION",
-        postings=_postings(call.user_id, _Deal(source, target, units - fee, fee, got), text),
-        initiator=call.user_id,
-        description=text,
-        quote_id=quote.id,
-        fees=(Fee("PLATFORM_FEE", fee, source.code),),
-        effects=recording.effects,
-        ticket=call.ticket,
-        strict_credit=True,
-    )
-    return await call.record(cashier.ledger, intent, recording)
 
-
-class _Deal(NamedTuple):
-    """What is exchanged: `net` and `fee` leave the source account, `got` arrives; in units."""
-
-    source: Asset
-    target: Asset
-    net: int
-    fee: int
-    got: FxConverted
-
-
-def _postings(user_id: int, deal: _Deal, text: str) -> tuple[Posting, ...]:
+def _postings(deal: _Deal, text: str) -> tuple[Posting, ...]:
     """Out into one position, out of the other, the fee apart; rounding stays visible (X-C18)."""
-    source, target = deal.source.code, deal.target.code
+    user_id, source, target = deal.call.user_id, deal.source.code, deal.target.code
     paying, position = wallet(user_id, source), system(target, SystemPurpose.FX_POSITION)
+    net = deal.units - deal.fee
     postings = [
-        Posting(paying, system(source, SystemPurpose.FX_POSITION), deal.net, text),
+        Posting(paying, system(source, SystemPurpose.FX_POSITION), net, text),
         Posting(paying, system(source, SystemPurpose.FEE_INCOME), deal.fee, "Conversion fee"),
         Posting(position, wallet(user_id, target), deal.got.units, text),
     ]

@@ -4,8 +4,6 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Final
 
-import msgspec
-
 from domain.events import Event, TransferReceived, person
 from domain.identity import Purpose, TokenConsumed
 from domain.ledger import Intent, Posting, Recorded, receipt_code, wallet
@@ -24,14 +22,42 @@ from protocols.cashier.wire.requests import Transfer
 _NO_FEE: Final = amount(0)  # CASH-318
 
 
-class _Order(msgspec.Struct, frozen=True, gc=False):
+class _Order(Recording, kw_only=True, gc=False):
     """A transfer whose request has passed its checks; `units` of `asset`."""
 
-    sender: int
     recipient: int
     asset: str
     units: int
     description: str
+
+    def render(self, recorded: Recorded) -> Success:
+        """To the sender."""
+        line = recorded.line(wallet(self.call.user_id, self.asset))
+        assert line is not None, "the sender's account is in the journal"
+        done = TransferDone(
+            receipt_code=receipt_code(recorded.receipt),
+            journal_id=recorded.journal_id,
+            amount=amount(self.units),
+            currency=self.asset,
+            fee=_NO_FEE,
+            to_user_id=str(self.recipient),
+            transfer_type="p2p",
+            created_at=iso(recorded.recorded_us),
+            balance_after=amount(line.balance),
+            sequence=line.sequence,
+        )
+        return Success(message="transfer completed", data=done)
+
+    def events(self, recorded: Recorded) -> tuple[Event, ...]:
+        """To the recipient."""
+        fact = TransferReceived(
+            from_user=self.call.user_id,
+            amount=self.units,
+            asset=self.asset,
+            description=self.description,
+            receipt=recorded.receipt,
+        )
+        return (Event(person(self.recipient), fact),)
 
 
 def draft(cashier: Cashier, call: Call, request: Transfer) -> Draft | Missing | None:
@@ -50,7 +76,7 @@ def draft(cashier: Cashier, call: Call, request: Transfer) -> Draft | Missing | 
     if not cashier.people.is_known(recipient):
         # Nearly always the account is wanted next: looked up beside the person, not after.
         return Missing(recipient, wallet(recipient, asset.code))
-    return _drafted(call, _order(call, recipient, asset, units, request))
+    return _drafted(_order(call, recipient, asset, units, request))
 
 
 async def transfer(cashier: Cashier, call: Call, request: Transfer) -> Success:
@@ -63,7 +89,7 @@ async def transfer(cashier: Cashier, call: Call, request: Transfer) -> Success:
         handover = Handover(request.deposit_request_ref, recipient, asset.code, units)
         send = await fulfilling(cashier, call, handover)
     else:
-        send = partial(_send, cashier, call, order)
+        send = partial(_send, cashier, order)
     token = request.verification_token
     if token:
         return await spend(cashier, call.user_id, token, Purpose.TRANSFER, send)
@@ -94,54 +120,28 @@ async def _recipient(cashier: Cashier, to_user_id: str, asset: str) -> int:
 def _order(call: Call, recipient: int, asset: Asset, units: int, request: Transfer) -> _Order:
     if recipient == call.user_id:
         raise Refused(Problem.TO_YOURSELF)
-    return _Order(call.user_id, recipient, asset.code, units, request.description or "")
+    text = request.description or ""
+    return _Order(call, recipient=recipient, asset=asset.code, units=units, description=text)
 
 
-async def _send(cashier: Cashier, call: Call, order: _Order, *consumed: TokenConsumed) -> Success:
-    return await _drafted(call, order, *consumed).record(cashier.ledger)
+async def _send(cashier: Cashier, order: _Order, *consumed: TokenConsumed) -> Success:
+    if consumed:
+        order.changes, order.on_conflict = consumed, Problem.VERIFICATION_INVALID
+    return await _drafted(order).record(cashier.ledger)
 
 
-def _drafted(call: Call, order: _Order, *consumed: TokenConsumed) -> Draft:
+def _drafted(order: _Order) -> Draft:
     """Both sides in one journal; the credit opens the recipient's account (CASH-C31)."""
-    source, target = wallet(order.sender, order.asset), wallet(order.recipient, order.asset)
-
-    def render(recorded: Recorded) -> Success:
-        line = recorded.line(source)
-        assert line is not None, "the sender's account is in the journal"
-        done = TransferDone(
-            receipt_code=receipt_code(recorded.receipt),
-            journal_id=recorded.journal_id,
-            amount=amount(order.units),
-            currency=order.asset,
-            fee=_NO_FEE,
-            to_user_id=str(order.recipient),
-            transfer_type="p2p",
-            created_at=iso(recorded.recorded_us),
-            balance_after=amount(line.balance),
-            sequence=line.sequence,
-        )
-        return Success(message="transfer completed", data=done)
-
-    def events(recorded: Recorded) -> tuple[Event, ...]:
-        fact = TransferReceived(
-            from_user=order.sender,
-            amount=order.units,
-            asset=order.asset,
-            description=order.description,
-            receipt=recorded.receipt,
-        )
-        return (Event(person(order.recipient), fact),)
-
-    on_conflict = Problem.VERIFICATION_INVALID if consumed else Problem.CONFLICT
-    recording = Recording(call, render, events, consumed, on_conflict)
+    call, asset = order.call, order.asset
     text = order.description or "Transfer"
+    source, target = wallet(call.user_id, asset), wallet(order.recipient, asset)
     intent = Intent(
         kind="TRANSFER",
         postings=(Posting(source, target, order.units, text),),
-        initiator=order.sender,
+        initiator=call.user_id,
         description=text,
-        effects=recording.effects,
+        effects=order.effects,
         ticket=call.ticket,
         strict_credit=True,
     )
-    return Draft(call, intent, recording)
+    return Draft(intent, order)
