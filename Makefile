@@ -1,6 +1,6 @@
 # make serve: start in sandbox mode.  make test: the whole suite.  Both set everything up.
 # A distribution's Python is built with profiles, one compiled by a version manager seldom is: that
-# is a fifth of all CPU time (benchmarks/RESULTS.md). `make PYTHON=…` takes another one.
+# is a fifth of all CPU time. `make PYTHON=…` takes another one, and `make bench` shows the difference.
 FITS := import ensurepip, sys, venv; sys.exit(not (3, 11) <= sys.version_info < (3, 14))
 PYTHON ?= $(shell /usr/bin/python3 -c '$(FITS)' 2>/dev/null && echo /usr/bin/python3 || echo python3)
 BIN := .venv/bin

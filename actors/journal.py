@@ -102,6 +102,7 @@ class Journal:
         self._parts: list[list[Command]] = []  # taken from the mailbox, the next to commit last
         self._current: Batch | None = None  # built, and not answered yet
         self._wakeup = trio.lowlevel.ParkingLot()
+        self._idle = False  # whether anybody is parked there
         self._counters = Counters()
         self._epoch = 0
         self._batch = 0
@@ -131,12 +132,13 @@ class Journal:
         if len(self._mailbox) >= MAILBOX_LIMIT:
             return Refusal.OVERLOADED
         # An asker that went away leaves its command behind: a repeat must wait for its end.
-        if not command.claim_key(self.keys):
+        if command.intent.ticket is not None and not command.claim_key(self.keys):
             return Refusal.IN_PROGRESS
         command.reserve()
         self._mailbox.append(command)
         self._arrived += 1
-        if self._wakeup:
+        if self._idle:
+            self._idle = False
             self._wakeup.unpark()
         return None
 
@@ -166,6 +168,7 @@ class Journal:
         self._committing = False
         self._arrived = 0
         while not self._mailbox:
+            self._idle = True
             await self._wakeup.park()
         self._committing = True
         mailbox = self._mailbox

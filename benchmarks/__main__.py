@@ -5,7 +5,7 @@ ours), `calibrate` (the generator's ceiling), `journal` (the journal alone), `id
 connection), `growth` (1,000 against 1,000,000 accounts, and the start with them), `stk` (M-Pesa
 pushes in flight), `sse` (event streams of the trading network), `bots` (1,000 trading bots with
 transfers beside them), `reads` (REST reads beside a FastAPI server), `storm` (transfers beside a
-storm of logins), `all`.
+storm of logins), `pages` (transfers with and without huge pages), `all`.
 """
 
 import argparse
@@ -14,14 +14,28 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-from benchmarks import bots, calibrate, growth, house, idle, journal, reads, report, sse, stk, storm
+from benchmarks import (
+    bots,
+    calibrate,
+    growth,
+    house,
+    idle,
+    journal,
+    pages,
+    reads,
+    report,
+    sse,
+    stk,
+    storm,
+)
 from benchmarks.house import QUICK, House, Plan
+from benchmarks.speed import Speed
 from benchmarks.targets import Measured, verdicts
 from benchmarks.transfers import Comparison
 
 ALL = (
     *("calibrate", "transfers", "journal", "idle", "growth"),
-    *("stk", "sse", "bots", "reads", "storm"),
+    *("stk", "sse", "bots", "reads", "storm", "pages"),
 )
 PARTS = (*ALL, "peers")
 RESULTS = Path(__file__).parent / "RESULTS.md"
@@ -55,6 +69,8 @@ def _part(name: str, shared: House, measured: Measured) -> str:
     if name == "storm":
         measured.storm = storm.measure(shared)
         return f"## A storm of logins\n\n{report.storm(measured.storm)}"
+    if name == "pages":
+        return f"## Huge pages\n\n{report.pages(pages.measure(shared))}"
     measured.idle = idle.measure(shared, with_ours=True)
     return f"## Idle connections\n\n{report.idle(measured.idle)}"
 
@@ -81,12 +97,12 @@ def _plan(options: argparse.Namespace) -> Plan:
     return replace(plan, rounds=options.rounds) if options.rounds else plan
 
 
-def _text(head: str, sections: list[str], measured: Measured, took_s: float) -> str:
+def _text(head: str, speed: Speed, sections: list[str], measured: Measured, took_s: float) -> str:
     found = verdicts(measured)
     targets = [f"## Targets\n\n{report.targets(found)}"] if found else []
     command = " ".join(["python -m benchmarks", *sys.argv[1:]])
     took = f"`{command}`, {took_s / 60:.1f} minutes."
-    return "\n\n".join([head, *targets, *sections, took])
+    return "\n\n".join([f"{head} {speed}", *targets, *sections, took])
 
 
 def main() -> None:
@@ -94,13 +110,15 @@ def main() -> None:
     options = _options()
     parts = ALL if "all" in options.parts else options.parts
     started = time.monotonic()
-    measured = Measured()
+    measured, speed = Measured(), Speed()
     with house.opened(options.dir, _plan(options), _say) as shared:
         head = f"{report.machine(shared)} {report.disk(shared)}"
         sections: list[str] = []
         for name in parts:
+            speed.sample()
             sections.append(_part(name, shared, measured))
-            text = _text(head, sections, measured, time.monotonic() - started)
+            speed.sample()
+            text = _text(head, speed, sections, measured, time.monotonic() - started)
             if options.write:  # after every part: a later one that fails costs only itself
                 report.write(RESULTS, text)
     print(text)

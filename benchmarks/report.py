@@ -12,6 +12,7 @@ from benchmarks.growth import Growth
 from benchmarks.house import House
 from benchmarks.idle import Idle
 from benchmarks.journal import Alone
+from benchmarks.pages import Pages
 from benchmarks.reads import TRANSACTIONS, Read
 from benchmarks.sse import Streams
 from benchmarks.stk import Stk
@@ -233,6 +234,22 @@ def reads(found: Sequence[Read]) -> str:
     ]
     head = (f"read of {TRANSACTIONS:,} transactions", "connections", "reads/s", "p50 ms", "p99 ms")
     return table((*head, "server CPU µs each", "bytes"), cells)
+
+
+def pages(found: Sequence[Pages]) -> str:
+    """The same transfers without and with huge pages."""
+    cells = [
+        [
+            "huge pages" if row.huge else "pages of 4 KiB",
+            f"{row.rate:,.0f}",
+            f"{row.p99_us / 1000:.1f}",
+            f"{row.cpu_us:.0f}",
+            f"{row.ratio:.2f}",
+        ]
+        for row in found
+    ]
+    head = ("memory in", "transfers/s", "p99 ms", "server CPU µs a transfer", "ratio")
+    return table(head, cells)
 
 
 def storm(found: Sequence[Storm]) -> str:
