@@ -24,6 +24,7 @@ from benchmarks import (
     pages,
     reads,
     report,
+    results,
     sse,
     stk,
     storm,
@@ -41,38 +42,39 @@ PARTS = (*ALL, "peers")
 RESULTS = Path(__file__).parent / "RESULTS.md"
 
 
-def _part(name: str, shared: House, measured: Measured) -> str:
+def _part(name: str, shared: House, measured: Measured) -> tuple[str, str]:
+    """Title and tables of one part."""
     if name == "calibrate":
-        return f"## Ceiling of the generator\n\n{report.ceilings(calibrate.measure(shared))}"
+        return "Ceiling of the generator", report.ceilings(calibrate.measure(shared))
     if name in ("transfers", "peers"):
         comparison = Comparison(shared, with_ours=name == "transfers")
         measured.transfers = comparison.run()
         rows = report.transfers(measured.transfers)
-        return f"## Transfers\n\n{rows}\n\n### Pool sweep\n\n{report.pools(comparison.pools)}"
+        return "Transfers", f"{rows}\n\n### Pool sweep\n\n{report.pools(comparison.pools)}"
     if name == "journal":
-        return f"## The journal alone\n\n{report.journal(journal.measure(shared))}"
+        return "The journal alone", report.journal(journal.measure(shared))
     if name == "growth":
         measured.growth = growth.measure(shared)
-        return f"## Growth and start\n\n{report.growth(measured.growth)}"
+        return "Growth and start", report.growth(measured.growth)
     if name == "stk":
         measured.stk = stk.measure(shared)
-        return f"## M-Pesa pushes\n\n{report.stk(measured.stk)}"
+        return "M-Pesa pushes", report.stk(measured.stk)
     if name == "sse":
         measured.sse = sse.measure(shared)
-        return f"## Event streams\n\n{report.sse(measured.sse)}"
+        return "Event streams", report.sse(measured.sse)
     if name == "bots":
         measured.bots = bots.measure(shared)
-        return f"## Trading bots\n\n{report.bots(measured.bots)}"
+        return "Trading bots", report.bots(measured.bots)
     if name == "reads":
         measured.reads = reads.measure(shared)
-        return f"## REST reads\n\n{report.reads(measured.reads)}"
+        return "REST reads", report.reads(measured.reads)
     if name == "storm":
         measured.storm = storm.measure(shared)
-        return f"## A storm of logins\n\n{report.storm(measured.storm)}"
+        return "A storm of logins", report.storm(measured.storm)
     if name == "pages":
-        return f"## Huge pages\n\n{report.pages(pages.measure(shared))}"
+        return "Huge pages", report.pages(pages.measure(shared))
     measured.idle = idle.measure(shared, with_ours=True)
-    return f"## Idle connections\n\n{report.idle(measured.idle)}"
+    return "Idle connections", report.idle(measured.idle)
 
 
 def _say(line: str) -> None:
@@ -97,31 +99,37 @@ def _plan(options: argparse.Namespace) -> Plan:
     return replace(plan, rounds=options.rounds) if options.rounds else plan
 
 
-def _text(head: str, speed: Speed, sections: list[str], measured: Measured, took_s: float) -> str:
-    found = verdicts(measured)
-    targets = [f"## Targets\n\n{report.targets(found)}"] if found else []
+def _timed(name: str, shared: House, measured: Measured) -> tuple[str, str]:
+    """Title and text of one part, with where its figures come from."""
+    speed, began = Speed(), time.monotonic()
+    speed.sample()
+    title, tables = _part(name, shared, measured)
+    speed.sample()
+    took_min = (time.monotonic() - began) / 60
     command = " ".join(["python -m benchmarks", *sys.argv[1:]])
-    took = f"`{command}`, {took_s / 60:.1f} minutes."
-    return "\n\n".join([f"{head} {speed}", *targets, *sections, took])
+    source = f"`{command}`, commit {report.commit()}, {took_min:.1f} minutes. {speed}"
+    return title, f"{tables}\n\n{source}"
 
 
 def main() -> None:
     """Run the chosen parts one after another."""
     options = _options()
     parts = ALL if "all" in options.parts else options.parts
-    started = time.monotonic()
-    measured, speed = Measured(), Speed()
+    measured = Measured()
     with house.opened(options.dir, _plan(options), _say) as shared:
         head = f"{report.machine(shared)} {report.disk(shared)}"
-        sections: list[str] = []
+        sections: dict[str, str] = {}
         for name in parts:
-            speed.sample()
-            sections.append(_part(name, shared, measured))
-            speed.sample()
-            text = _text(head, speed, sections, measured, time.monotonic() - started)
+            title, text = _timed(name, shared, measured)
+            sections[title] = text
             if options.write:  # after every part: a later one that fails costs only itself
-                report.write(RESULTS, text)
-    print(text)
+                results.keep(RESULTS, head, _verdicts(measured), sections)
+    print("\n\n".join([head, _verdicts(measured), *sections.values()]))
+
+
+def _verdicts(measured: Measured) -> str:
+    found = verdicts(measured)
+    return report.targets(found) if found else ""
 
 
 if __name__ == "__main__":

@@ -14,24 +14,17 @@ from benchmarks.idle import Idle
 from benchmarks.journal import Alone
 from benchmarks.pages import Pages
 from benchmarks.reads import TRANSACTIONS, Read
+from benchmarks.results import table
 from benchmarks.sse import Streams
 from benchmarks.stk import Stk
 from benchmarks.storm import TRANSFERRING, Storm
 from benchmarks.targets import Verdict
 from benchmarks.transfers import Group, Row
 
-BEGIN = "<!-- measured: written by `python -m benchmarks --write`, do not edit -->"
-END = "<!-- end of measured -->"
 _HEAD = (
     *("system", "clients", "transfers/s", "p50 ms", "p99 ms"),
     *("cores: server", "PostgreSQL", "generator"),
 )
-
-
-def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A Markdown table; every column but the first is set flush right."""
-    rule = ["---", *["---:"] * (len(head) - 1)]
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in (head, rule, *rows))
 
 
 def machine(house: House) -> str:
@@ -39,7 +32,7 @@ def machine(house: House) -> str:
     return (
         f"{os.cpu_count()} cores ({_processor()}), {platform.system()} {platform.release()}, "
         f"Python {platform.python_version()}, PostgreSQL {house.postgres.version()}, "
-        f"commit {_commit()}. Load generator in {'C' if house.generator.in_c else 'Python'}."
+        f"load generator in {'C' if house.generator.in_c else 'Python'}."
     )
 
 
@@ -282,14 +275,6 @@ def targets(found: Sequence[Verdict]) -> str:
     return table(("target", "wanted", "measured", "met"), cells)
 
 
-def write(path: Path, sections: str) -> None:
-    """Replace the measured part of the file, keeping what stands around it."""
-    text = path.read_text() if path.exists() else f"# Benchmarks\n\n{BEGIN}\n{END}\n"
-    before, _, rest = text.partition(BEGIN)
-    _, _, after = rest.partition(END)
-    path.write_text(f"{before}{BEGIN}\n\n{sections}\n\n{END}{after}")
-
-
 def _disk(delay_us: int) -> str:
     return f"{delay_us / 1000:g} ms added to every fsync" if delay_us else "disk as it is"
 
@@ -303,7 +288,8 @@ def _processor() -> str:
     return next(names, platform.machine())
 
 
-def _commit() -> str:
+def commit() -> str:
+    """Which version is measured."""
     command = ["git", "rev-parse", "--short", "HEAD"]
     done = subprocess.run(
         command, capture_output=True, text=True, check=False, cwd=Path(__file__).parent

@@ -30,6 +30,6 @@ class Speed:
     def __str__(self) -> str:
         best, middle, worst = statistics.quantiles(self._took_ms, n=20)[::9]
         return (
-            f"A fixed piece of Python ({_STEPS:,} steps) took {middle:.1f} ms in the median of "
-            f"the run, {best:.1f} to {worst:.1f} ms nine times in ten."
+            f"A fixed piece of Python ({_STEPS:,} steps) took {middle:.1f} ms in the "
+            f"median before and after, {best:.1f} to {worst:.1f} ms nine times in ten."
         )
