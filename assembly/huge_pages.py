@@ -1,7 +1,7 @@
 """The server's memory in huge pages, where the system has them (Linux).
 
 Python asks for memory a mebibyte at a time and reads all over it. In pages of 4 KiB, finding them
-takes a fourteenth of the CPU time of a transfer at a thousand sockets (benchmarks/RESULTS.md, "Huge
+takes 6 to 8 % of the CPU time of a transfer at a thousand sockets (benchmarks/RESULTS.md, "Huge
 pages"). As distributions set it up, Linux gives huge pages to those who ask, and Python does not
 ask. So this does, whenever there is a good deal more memory than before.
 """
@@ -47,11 +47,13 @@ class Mapping:
 
     @property
     def is_wanted(self) -> bool:
-        """Whether it is memory of ours that is mostly in use, and not in huge pages yet. A thread's
-        stack, of which a hundredth is used, is to stay small."""
+        """Whether it is memory of ours, nearly all in use, and not in huge pages yet.
+
+        What is not in use would be from then on, such as the rest of a thread's stack.
+        """
         ours = self.access == "rw-p" and self.name in ("", "[heap]")
         small = self.resident - self.huge
-        return ours and small >= _MIB // 2 and self.resident * 2 >= self.end - self.start
+        return ours and small >= _MIB // 2 and 4 * self.resident >= 3 * (self.end - self.start)
 
 
 def mappings(lines: Iterable[str]) -> Iterator[Mapping]:

@@ -42,6 +42,7 @@ def test_memory_in_use_is_asked_for():
     [
         _smaps(ARENAS, 40 * MIB, "rw-p", "", 40 * MIB, 40 * MIB),  # they are huge already
         _smaps(STACK, 8 * MIB, "rw-p", "", 60 * 1024, 0),  # a thread's stack
+        _smaps(ARENAS, 8 * MIB, "rw-p", "", 5 * MIB, 0),  # three eighths would be added
         _smaps(STACK, 8 * MIB, "rw-p", "[stack]", 8 * MIB, 0),
         _smaps(PROGRAM, 8 * MIB, "r-xp", "/usr/bin/python3.11", 8 * MIB, 0),
         _smaps(PROGRAM, 8 * MIB, "rw-s", "/dev/shm/x", 8 * MIB, 0),
