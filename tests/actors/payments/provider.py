@@ -44,6 +44,7 @@ class Plan:
     `answers` are those of the calls that move money, one each: "accept", "lose" (it is done, but
     the answer never comes), "fail" (nothing is done and nobody knows) or a Refused; the last one
     repeats. `ending` is what becomes of an accepted one. `delay_s` passes before an answer.
+    `on_asked` is called when the call has come.
     """
 
     answers: list[Any] = field(default_factory=lambda: ["accept"])
@@ -51,6 +52,7 @@ class Plan:
     calls_back: int = 1
     delay_s: float = 0.0
     answer_delay_s: float = 0.0
+    on_asked: Callable[[], None] = lambda: None
 
 
 @dataclass
@@ -176,6 +178,7 @@ class Provider:
             known = self._new(kind, phone, request["amount_kes"], payment_id, url, plan)
             known.reference = request.get("reference", "")
         self.reach(f"after the {kind} was taken")
+        plan.on_asked()
         await trio.sleep(plan.answer_delay_s)
         return Unknown(message="ReadTimeout") if answer == "lose" else known
 

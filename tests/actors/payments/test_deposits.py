@@ -295,13 +295,14 @@ async def test_the_providers_answer_survives_a_table_that_is_away(house: House, 
     """By the checkout it names the provider is asked later: it must not be lost."""
     user_id = await house.person()
     phone = f"2547{user_id:08d}"
-    house.provider.plans[phone] = Plan(ending=None, answer_delay_s=0.05)
+    # Not before it is asked: that it will be has been written by then.
+    plan = Plan(ending=None, on_asked=lambda: setattr(house.faults, fault, 1))
+    house.provider.plans[phone] = plan
     made = await house.deposit(user_id, phone)
-    await house.eventually(made, lambda found: found.asking)
-    setattr(house.faults, fault, 1)
     done = await house.until(made, State.PENDING)
     assert done.checkout == "ws_CO_1"
     assert len(house.provider.asked) == 1
+    assert not getattr(house.faults, fault), "the fault has struck"
 
 
 async def test_a_deposit_whose_maker_went_away_is_asked_for_all_the_same(house: House) -> None:
