@@ -1,5 +1,6 @@
 """One request being carried out, and how its result is recorded with the money."""
 
+from abc import abstractmethod
 from typing import Any, Final, Literal
 
 import msgspec
@@ -80,9 +81,9 @@ class Recording(msgspec.Struct, eq=False, gc=False):
     on_conflict: Problem = Problem.CONFLICT
     rendered: Success | None = None
 
+    @abstractmethod
     def render(self, recorded: Recorded) -> Success:
         """The reply, from the numbers the journal got."""
-        raise NotImplementedError
 
     def events(self, recorded: Recorded) -> tuple[Event, ...]:
         """What people are told."""

@@ -1,6 +1,7 @@
 """Facts of a person's feed as the frames this surface documents."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Final
 
 from msgspec import UNSET
@@ -19,6 +20,8 @@ from domain.ledger import receipt_code
 from protocols.cashier.codec import amount, encode, iso
 from protocols.cashier.wire import events as wire
 from protocols.cashier.wire.base import Push, Wire
+
+_Ended = wire.DepositCompleted | wire.WithdrawCompleted
 
 
 def frame(fact: Fact, now_s: int, offset: int | None) -> bytes | None:
@@ -60,14 +63,38 @@ def _transfer(fact: TransferReceived) -> Wire:
     )
 
 
-def _deposit(fact: DepositCompleted) -> Wire:
-    return wire.DepositCompleted(
+def _completed(shape: type[_Ended], fact: DepositCompleted | WithdrawalCompleted) -> Wire:
+    return shape(
         request_ref=fact.ref,
         amount=amount(fact.amount),
         currency=fact.asset,
         receipt_code=receipt_code(fact.receipt),
         status="completed",
         completed_at=iso(fact.completed_us),
+    )
+
+
+def _failed_deposit(fact: DepositFailed) -> Wire:
+    """No money was booked, so there is no receipt."""
+    return wire.DepositCompleted(
+        request_ref=fact.ref,
+        amount=amount(fact.amount),
+        currency=fact.asset,
+        receipt_code=None,
+        status=fact.status,
+        completed_at=None,
+    )
+
+
+def _failed_withdrawal(fact: WithdrawalFailed) -> Wire:
+    """The receipt is the hold's."""
+    return wire.WithdrawCompleted(
+        request_ref=fact.ref,
+        amount=amount(fact.amount),
+        currency=fact.asset,
+        receipt_code=receipt_code(fact.receipt),
+        status=fact.status,
+        completed_at=None,
     )
 
 
@@ -95,46 +122,13 @@ def _request(fact: DepositRequested) -> Wire:
     )
 
 
-def _failed_deposit(fact: DepositFailed) -> Wire:
-    return wire.DepositCompleted(
-        request_ref=fact.ref,
-        amount=amount(fact.amount),
-        currency=fact.asset,
-        receipt_code=None,
-        status=fact.status,
-        completed_at=None,
-    )
-
-
-def _withdrawal(fact: WithdrawalCompleted) -> Wire:
-    return wire.WithdrawCompleted(
-        request_ref=fact.ref,
-        amount=amount(fact.amount),
-        currency=fact.asset,
-        receipt_code=receipt_code(fact.receipt),
-        status="completed",
-        completed_at=iso(fact.completed_us),
-    )
-
-
-def _failed_withdrawal(fact: WithdrawalFailed) -> Wire:
-    return wire.WithdrawCompleted(
-        request_ref=fact.ref,
-        amount=amount(fact.amount),
-        currency=fact.asset,
-        receipt_code=receipt_code(fact.receipt),
-        status=fact.status,
-        completed_at=None,
-    )
-
-
 # By the type of the fact: the `type` of its frame, and what makes the frame's `data`.
 _PUSHES: Final[dict[type[Any], tuple[str, Callable[[Any], Wire]]]] = {
     TransferReceived: ("transfer_received", _transfer),
-    DepositCompleted: ("deposit_completed", _deposit),
+    DepositCompleted: ("deposit_completed", partial(_completed, wire.DepositCompleted)),
     AgentDepositCompleted: ("deposit_completed", _by_agent),
     DepositRequested: ("deposit_request_received", _request),
     DepositFailed: ("deposit_failed", _failed_deposit),
-    WithdrawalCompleted: ("withdraw_completed", _withdrawal),
+    WithdrawalCompleted: ("withdraw_completed", partial(_completed, wire.WithdrawCompleted)),
     WithdrawalFailed: ("withdraw_failed", _failed_withdrawal),
 }
