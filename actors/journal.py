@@ -3,12 +3,14 @@
 One `Journal` stands for the ledger's journal. app.py starts it after storage; it ends with the
 process, or when another process has taken the ledger over. While one batch commits, intents
 gather in the mailbox; the next batch takes up to half of those under way, so batches adapt to the
-load, nobody waits for a timer, and one half is answered while the other commits. Nothing is
-applied, answered or published before COMMIT.
+load, nobody waits for a timer, and one half is answered while the other commits: a committed
+batch is applied, the next one sent, and then the first one answered. Nothing is applied, answered
+or published before COMMIT.
 """
 
 import time
 from collections import deque
+from collections.abc import Callable
 from typing import Final, Protocol
 
 import msgspec
@@ -80,8 +82,12 @@ class JournalStore(Protocol):
         """
         ...
 
-    async def commit(self, batch: Batch, epoch: int) -> None:
+    async def commit(self, batch: Batch, epoch: int, meanwhile: Callable[[], None]) -> None:
         """Write everything of the batch in one transaction.
+
+        Calls `meanwhile`, once, before it waits for anything, and when the database has its work
+        already if that is possible; what that raises, it raises. It may be left uncalled when the
+        batch cannot be sent.
 
         Raises RowConflict, Unwritable, NotCommitted or Fenced when nothing of it was committed,
         OutcomeUnknown when nobody knows. Anything else counts as not known, and ends the writer.
@@ -100,7 +106,8 @@ class Journal:
         self._clock = clock
         self._mailbox: deque[Command] = deque()
         self._parts: list[list[Command]] = []  # taken from the mailbox, the next to commit last
-        self._current: Batch | None = None  # built, and not answered yet
+        self._current: Batch | None = None  # built, and not committed yet
+        self._done: Batch | None = None  # committed and applied, and not answered yet
         self._wakeup = trio.lowlevel.ParkingLot()
         self._idle = False  # whether anybody is parked there
         self._counters = Counters()
@@ -165,6 +172,8 @@ class Journal:
             await trio.sleep(0.005)
 
     async def _next_batch(self) -> list[Command]:
+        if not self._mailbox:
+            self._answer()  # nothing to send first
         self._committing = False
         self._arrived = 0
         while not self._mailbox:
@@ -188,11 +197,7 @@ class Journal:
             return
         self._current = batch
         try:
-            # Shielded: a cancelled COMMIT would be ambiguous, and storage has its own deadline.
-            with trio.CancelScope(shield=True):
-                began = time.perf_counter()
-                await self._store.commit(batch, self._epoch)
-                self.commit_seconds += time.perf_counter() - began
+            await self._write(batch)
         except (RowConflict, Unwritable) as problem:
             self._split(batch.commands, problem)
         except NotCommitted:
@@ -205,6 +210,17 @@ class Journal:
         else:
             self._committed(batch)
         self._current = None
+
+    async def _write(self, batch: Batch) -> None:
+        """Have it committed; the batch before is answered while the database works."""
+        try:
+            # Shielded: a cancelled COMMIT would be ambiguous, and storage has its own deadline.
+            with trio.CancelScope(shield=True):
+                began = time.perf_counter()
+                await self._store.commit(batch, self._epoch, self._answer)
+                self.commit_seconds += time.perf_counter() - began
+        finally:
+            self._answer()  # if it was not sent at all
 
     def _split(self, commands: list[Command], problem: RowConflict | Unwritable) -> None:
         """Try both halves apart; one command alone is refused. Commands know nothing of each
@@ -220,11 +236,19 @@ class Journal:
             _finish(commands, problem)
 
     def _committed(self, batch: Batch) -> None:
+        """Apply it. Nobody decides anything until it is answered too: nothing waits in between."""
         self._counters = batch.counters
         self._losses = 0
         self.committed_batches += 1
         for account in batch.touched:
             account.apply(batch.counters.recorded_us)
+        self._done = batch
+
+    def _answer(self) -> None:
+        """Answer and publish what has been committed, if that is still to be done."""
+        batch, self._done = self._done, None
+        if batch is None:
+            return
         for command, recorded in zip(batch.commands, batch.recorded, strict=True):
             command.finish(recorded)
         for offset, event in batch.published:
@@ -316,6 +340,7 @@ class Journal:
 
     def _stop(self) -> None:
         """Leave nobody waiting; what was being committed when everything ended is not known."""
+        self._answer()
         self._refuse_waiting()
         if self._current is not None:
             _finish(self._current.commands, Refusal.UNKNOWN)

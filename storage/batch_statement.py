@@ -128,10 +128,16 @@ async def prepare(connection: TrioConnection) -> None:
         await connection.wait(_prepare(connection.pgconn, name, scalars + oids))
 
 
-async def execute(connection: TrioConnection, batch: Batch, epoch: int) -> None:
-    """Write the batch; raises psycopg's errors."""
+def begin(connection: TrioConnection, batch: Batch, epoch: int) -> None:
+    """Hand the batch to the database without waiting; raises psycopg's errors."""
     name, params = encode(batch, epoch)
-    await connection.wait(_execute(connection, name, params))
+    send(connection, name, params)
+    connection.pgconn.flush()  # what does not fit is sent by `end`
+
+
+async def end(connection: TrioConnection) -> None:
+    """Wait for what was begun; raises psycopg's errors."""
+    await connection.wait(_result(connection.pgconn))
 
 
 def send(connection: TrioConnection, name: bytes, params: list[bytes]) -> None:
@@ -192,9 +198,8 @@ def _prepare(pgconn: "pq.abc.PGconn", name: bytes, oids: list[int]) -> PQGen[Non
     _raise_failure((yield from generators.execute(pgconn)))
 
 
-def _execute(connection: TrioConnection, name: bytes, params: list[bytes]) -> PQGen[None]:
-    send(connection, name, params)
-    _raise_failure((yield from generators.execute(connection.pgconn)))
+def _result(pgconn: "pq.abc.PGconn") -> PQGen[None]:
+    _raise_failure((yield from generators.execute(pgconn)))
 
 
 def _raise_failure(results: Sequence["pq.abc.PGresult"]) -> None:

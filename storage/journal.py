@@ -1,7 +1,8 @@
 """The writer's connection: one prepared statement commits a batch (storage-facts.md)."""
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from typing import Any, Final
 
@@ -88,34 +89,23 @@ class PostgresJournal:
             raise Fenced(f"another process has become the writer: epoch {epoch}, not {expected}")
         return int(epoch)
 
-    async def commit(self, batch: Batch, epoch: int) -> None:
+    async def commit(self, batch: Batch, epoch: int, meanwhile: Callable[[], None]) -> None:
         connection = self._connection
         if connection is None or not connection.is_quiet():
             # Found before anything is sent: so nobody has to be asked whether it arrived.
             raise NotCommitted("the connection has ended")
-        with trio.move_on_after(COMMIT_DEADLINE):
-            await self._execute(connection, batch, epoch)
+        with _judged(connection):
+            if not batch.changes:
+                batch_statement.begin(connection, batch, epoch)
+        meanwhile()
+        with trio.move_on_after(COMMIT_DEADLINE), _judged(connection):
+            if not batch.changes:
+                await batch_statement.end(connection)
+            else:
+                await _write(connection, batch, epoch)
             return
         await self.close()
         raise OutcomeUnknown("the commit took too long")
-
-    async def _execute(self, connection: TrioConnection, batch: Batch, epoch: int) -> None:
-        try:
-            await _write(connection, batch, epoch)
-        except psycopg.errors.IntegrityError as error:
-            constraint = error.diag.constraint_name or "integrity"
-            if constraint == "writer_epoch":
-                raise Fenced("another process has become the writer") from error
-            raise RowConflict(constraint) from error
-        except RowConflict:
-            raise
-        except Exception as error:  # a value that cannot be sent or stored, or the connection
-            if not connection.is_idle:
-                await self.close()
-                raise OutcomeUnknown(str(error)) from error
-            if isinstance(error, TROUBLE):
-                raise NotCommitted(str(error)) from error
-            raise Unwritable(f"{type(error).__name__}: {error}") from error
 
     async def close(self) -> None:
         connection, self._connection = self._connection, None
@@ -123,15 +113,36 @@ class PostgresJournal:
             await connection.close()
 
 
+@contextmanager
+def _judged(connection: TrioConnection) -> Iterator[None]:
+    """What is raised inside becomes what the journal must know of it; where the session's state
+    is in doubt, it is closed."""
+    try:
+        yield
+    except psycopg.errors.IntegrityError as error:
+        constraint = error.diag.constraint_name or "integrity"
+        if constraint == "writer_epoch":
+            raise Fenced("another process has become the writer") from error
+        raise RowConflict(constraint) from error
+    except RowConflict:
+        raise
+    except Exception as error:  # a value that cannot be sent or stored, or the connection
+        if not connection.is_idle:
+            connection.discard()
+            raise OutcomeUnknown(str(error)) from error
+        if isinstance(error, TROUBLE):
+            raise NotCommitted(str(error)) from error
+        raise Unwritable(f"{type(error).__name__}: {error}") from error
+
+
 async def _write(connection: TrioConnection, batch: Batch, epoch: int) -> None:
     """The batch and the rows beside it, in one round trip if all of them can be."""
-    if not batch.changes:
-        await batch_statement.execute(connection, batch, epoch)
-    elif are_together(batch.changes):
+    if are_together(batch.changes):
         await _pipelined(connection, batch, epoch)
     else:
         async with connection.transaction():
-            await batch_statement.execute(connection, batch, epoch)
+            batch_statement.begin(connection, batch, epoch)
+            await batch_statement.end(connection)
             await write_all(connection, batch.changes)
 
 

@@ -1,7 +1,7 @@
 """A ledger on a database, with doors in its storage that tests open and close."""
 
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
@@ -49,6 +49,10 @@ class Door:
     def open(self) -> None:
         self._opened.set()
 
+    @property
+    def is_open(self) -> bool:
+        return self._opened.is_set()
+
     async def enter(self) -> None:
         self.waiting += 1
         try:
@@ -59,6 +63,9 @@ class Door:
     async def until_waiting(self, count: int = 1) -> None:
         while self.waiting < count:
             await trio.sleep(0.001)
+
+
+def _nothing() -> None: ...
 
 
 class DoorJournal(PostgresJournal):
@@ -75,10 +82,13 @@ class DoorJournal(PostgresJournal):
         await self.openings.enter()
         return await super().open(expected_epoch)
 
-    async def commit(self, batch: Batch, epoch: int) -> None:
+    async def commit(self, batch: Batch, epoch: int, meanwhile: Callable[[], None]) -> None:
         self.batches.append(len(batch.commands))
-        await self.commits.enter()
-        await super().commit(batch, epoch)
+        if not self.commits.is_open:
+            meanwhile()
+            meanwhile = _nothing
+            await self.commits.enter()
+        await super().commit(batch, epoch, meanwhile)
         self.after_commit(batch)
 
 
@@ -138,6 +148,13 @@ class House:
         recorded = await self.ledger.record(intent)
         assert isinstance(recorded, Recorded), recorded
         return recorded
+
+    async def abandon(self, ask: Callable[..., Awaitable[object]], *args: object) -> None:
+        """Ask, and go away when the commit stands at its closed door."""
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(ask, *args)
+            await self.store.commits.until_waiting()
+            nursery.cancel_scope.cancel()
 
     async def hold(self, owner: int, units: int) -> Hold:
         key = wallet(owner, "USD")

@@ -2,7 +2,7 @@
 
 import random
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -99,8 +99,11 @@ class MemoryDatabase:
         self.state = WriterState(self.state.epoch + 1, self.state.batch, self.state.counters)
         return WriterState(self.state.epoch, self.state.batch, replace(self.state.counters))
 
-    async def commit(self, batch: Batch, epoch: int) -> None:
+    async def commit(self, batch: Batch, epoch: int, meanwhile: Callable[[], None]) -> None:
         assert epoch == self.state.epoch
+        if self._happens("not sent", 0.01):
+            raise NotCommitted("away")
+        meanwhile()
         await self._takes_time(0.02)
         if self._happens("not committed", 0.01):
             raise NotCommitted("away")

@@ -1,6 +1,7 @@
 """Commits whose answer was lost, and connections found dead: what is done, is done once."""
 
 from collections import Counter
+from collections.abc import Callable
 
 import psycopg
 import pytest
@@ -14,7 +15,7 @@ from domain.ledger import Recorded, Refusal, wallet
 from storage import journal as storage_journal
 from storage.driver import TrioConnection
 from tests.ledger.house import House, living, transfer
-from tests.ledger.outages import ANN, BEN, END_WRITER, ask_all, recorded_keys
+from tests.ledger.outages import ANN, BEN, END_WRITER, Answers, ask_all, recorded_keys
 
 
 async def test_a_commit_whose_answer_was_lost_is_found_by_its_batch(house: House) -> None:
@@ -24,7 +25,7 @@ async def test_a_commit_whose_answer_was_lost_is_found_by_its_batch(house: House
         house.store.after_commit = lambda _: None
         raise OutcomeUnknown("the answer is lost")
 
-    answers: dict[str, Recorded | Refusal | None] = {}
+    answers: Answers = {}
     async with trio.open_nursery() as nursery:
         house.store.commits.close()
         nursery.start_soon(house.must, transfer(ANN, BEN, 1))
@@ -85,7 +86,7 @@ async def test_a_batch_that_never_lands_is_tried_a_few_times_and_refused(house: 
     await house.fund(ANN, 100)
     tried: list[int] = []
 
-    async def die(batch: Batch, _epoch: int) -> None:
+    async def die(batch: Batch, _epoch: int, _meanwhile: Callable[[], None]) -> None:
         tried.append(len(batch.commands))
         raise NotCommitted("the connection is dead")
 
@@ -168,7 +169,7 @@ async def test_two_take_overs_lost_in_a_row_are_still_nobody_elses(
 
 
 async def test_what_nobody_could_find_out_before_the_stop_is_answered_unknown(dsn: str) -> None:
-    answers: dict[str, Recorded | Refusal | None] = {}
+    answers: Answers = {}
     async with trio.open_nursery() as nursery, living(dsn) as house:
         await house.fund(ANN, 100)
         house.store.openings.close()
@@ -190,7 +191,7 @@ async def test_what_a_split_batch_has_left_is_refused_at_once_when_the_database_
     await house.fund(ANN, 100)
     await house.must(transfer(ANN, BEN, 1, key="used"))
     house.store.commits.close()
-    answers: dict[str, Recorded | Refusal | None] = {}
+    answers: Answers = {}
     async with trio.open_nursery() as nursery:
         nursery.start_soon(ask_all, house, ["first"], answers)
         await house.store.commits.until_waiting()

@@ -19,7 +19,15 @@ from storage.embedded.server import Postgres
 from storage.errors import StorageError
 from storage.migrate import migrate
 from tests.ledger.house import House, living, transfer
-from tests.ledger.outages import ANN, BEN, END_WRITER, ask_all, recorded_keys
+from tests.ledger.outages import (
+    ANN,
+    BEN,
+    END_WRITER,
+    Answers,
+    ask_all,
+    one_committing_and_one_queued,
+    recorded_keys,
+)
 
 _WRITER_WAITS = """
 SELECT count(*) FROM pg_stat_activity
@@ -50,7 +58,7 @@ async def test_a_writer_ended_in_mid_commit_leaves_nothing_and_resumes(
 ) -> None:
     """architecture.md, "Storage": a lost connection costs no acknowledged operation."""
     await house.fund(ANN, 100)
-    answers: dict[str, Recorded | Refusal | None] = {}
+    answers: Answers = {}
     async with trio.open_nursery() as nursery, _writer_row_locked(dsn):
         nursery.start_soon(ask_all, house, ["first"], answers)
         await _until(house, _WRITER_WAITS)
@@ -89,7 +97,7 @@ async def test_a_writer_ended_again_and_again_under_load_loses_and_doubles_nothi
     house: House, rng: random.Random
 ) -> None:
     await house.fund(ANN, 1_000_000)
-    answers: dict[str, Recorded | Refusal | None] = {}
+    answers: Answers = {}
     over = trio.Event()
 
     async def keep_paying(name: str) -> None:
@@ -215,26 +223,20 @@ async def test_a_writer_whose_epoch_is_over_commits_nothing_more(dsn: str) -> No
 
 async def test_on_stop_everything_queued_is_answered(dsn: str) -> None:
     """architecture.md, "Actors"."""
-    answers: dict[str, Recorded | Refusal | None] = {}
+    answers: Answers = {}
     async with trio.open_nursery() as nursery, living(dsn) as house:
-        await house.fund(ANN, 100)
-        house.store.commits.close()
-        nursery.start_soon(ask_all, house, ["committing"], answers)
-        await house.store.commits.until_waiting()
-        nursery.start_soon(ask_all, house, ["queued"], answers)
-        while not house.journal.queued:
-            await trio.sleep(0.001)
+        await one_committing_and_one_queued(house, nursery, answers)
         house.scope.cancel()
         house.store.commits.open()
-    assert isinstance(answers["committing"], Recorded)
-    assert answers["queued"] is Refusal.UNAVAILABLE
+    assert isinstance(answers["first"], Recorded)
+    assert answers["second"] is Refusal.UNAVAILABLE
     async with living(dsn) as house:
         assert await house.balance(BEN) == 1
         await house.balances()
 
 
 async def test_a_bug_in_storage_ends_the_writer_and_strands_nobody(dsn: str) -> None:
-    answers: dict[str, Recorded | Refusal | None] = {}
+    answers: Answers = {}
     async with trio.open_nursery() as nursery:
         with contextlib.suppress(LookupError):
             async with living(dsn) as house:

@@ -68,12 +68,12 @@ class KillableJournal(PostgresJournal):
         self._points = points
         self._faults = faults
 
-    async def commit(self, batch: Batch, epoch: int) -> None:
+    async def commit(self, batch: Batch, epoch: int, meanwhile: Callable[[], None]) -> None:
         self._points.reach("before a commit")
         if self._faults.take("journal_away"):
             await self.close()
             raise NotCommitted("the tests took the database away")
-        await super().commit(batch, epoch)
+        await super().commit(batch, epoch, meanwhile)
         if self._faults.take("journal_lost"):
             await self.close()
             raise OutcomeUnknown("the tests cut the connection")

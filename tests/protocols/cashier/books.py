@@ -1,6 +1,6 @@
 """What the cashier's tests have instead of a database and a market."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -188,7 +188,8 @@ class Ink:
     async def open(self, expected_epoch: int | None) -> WriterState:
         return WriterState(1, self._batch, self._books.counters)
 
-    async def commit(self, batch: Batch, epoch: int) -> None:
+    async def commit(self, batch: Batch, epoch: int, meanwhile: Callable[[], None]) -> None:
+        meanwhile()
         await trio.lowlevel.checkpoint()
         books = self._books
         if books.gate is not None:
