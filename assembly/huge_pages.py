@@ -3,7 +3,8 @@
 Python asks for memory a mebibyte at a time and reads all over it. In pages of 4 KiB, finding them
 takes 6 to 8 % of the CPU time of a transfer at a thousand sockets (benchmarks/RESULTS.md, "Huge
 pages"). As distributions set it up, Linux gives huge pages to those who ask, and Python does not
-ask. So this does, whenever there is a good deal more memory than before.
+ask. So this does, whenever there is a good deal more memory than before, one huge page at a time:
+whoever touches what is being moved waits for it, and a hundred in a row are felt by every client.
 """
 
 import ctypes
@@ -11,7 +12,6 @@ import os
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -23,6 +23,10 @@ log = structlog.get_logger(__name__)
 _EVERY_S: Final = 2.0
 _MIB: Final = 1024 * 1024
 _GROWN: Final = 16 * _MIB  # by so much, before it is worth another look
+_HUGE: Final = 2 * _MIB  # where pages are 4 KiB; elsewhere the system refuses, which is harmless
+_PAUSE_S: Final = 0.02  # between two of them: one takes half a millisecond to two
+_TOO_LONG_S: Final = 0.05  # for one of them
+_LATER_S: Final = 60.0
 # Of <linux/mman.h>: for what comes later, and for what is there, at once (Linux 6.1).
 _HUGEPAGE, _COLLAPSE = 14, 25
 _SETTING: Final = Path("/sys/kernel/mm/transparent_hugepage/enabled")
@@ -72,17 +76,19 @@ def mappings(lines: Iterable[str]) -> Iterator[Mapping]:
         yield mapping
 
 
-def ask(lines: Iterable[str], advise: Advise) -> None:
-    """Ask for huge pages for all wanted mappings of `lines`; the system may not have any."""
-    for mapping in mappings(lines):
-        if mapping.is_wanted:
-            length = mapping.end - mapping.start
-            advise(mapping.start, length, _HUGEPAGE)
-            advise(mapping.start, length, _COLLAPSE)
+def wanted(lines: Iterable[str]) -> list[Mapping]:
+    """Those of `lines` to be had in huge pages."""
+    return [mapping for mapping in mappings(lines) if mapping.is_wanted]
+
+
+def pages(mapping: Mapping) -> range:
+    """Where huge pages begin that lie in it as a whole."""
+    first = -(-mapping.start // _HUGE) * _HUGE
+    return range(first, mapping.end - _HUGE + 1, _HUGE)
 
 
 async def run(*, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
-    """Ask as memory grows, until cancelled; in a thread, so that nobody waits for it."""
+    """Ask as memory grows, until cancelled."""
     task_status.started()
     if not _are_given():
         await trio.sleep_forever()
@@ -90,13 +96,28 @@ async def run(*, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) 
     while True:
         size = _resident()
         if size > asked_at + _GROWN:
-            await trio.to_thread.run_sync(partial(_ask_now, advise))
-            asked_at = size
+            if await ask(advise):
+                asked_at = size
+            else:
+                await trio.sleep(_LATER_S)
         await trio.sleep(_EVERY_S)
 
 
-def _ask_now(advise: Advise) -> None:
-    ask(_MAPPINGS.read_text().splitlines(), advise)
+async def ask(advise: Advise) -> bool:
+    """Have all wanted memory in huge pages; False when the system has to make room for them.
+
+    That takes it a fifth of a second for one, and the database's core: it is left alone then."""
+    # Read here, in a few milliseconds: a thread would have to win the interpreter back for every
+    # few KiB of it, and take it from everybody else as often.
+    for mapping in wanted(_MAPPINGS.read_text().splitlines()):
+        advise(mapping.start, mapping.end - mapping.start, _HUGEPAGE)
+        for start in pages(mapping):
+            began = trio.current_time()
+            await trio.to_thread.run_sync(advise, start, _HUGE, _COLLAPSE)
+            if trio.current_time() - began > _TOO_LONG_S:
+                return False
+            await trio.sleep(_PAUSE_S)
+    return True
 
 
 def _are_given() -> bool:

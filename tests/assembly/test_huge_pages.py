@@ -4,6 +4,7 @@ import mmap
 from pathlib import Path
 
 import pytest
+import trio.testing
 
 from assembly import huge_pages
 
@@ -25,11 +26,8 @@ def _smaps(start: int, size: int, access: str, name: str, resident: int, huge: i
 
 
 def _asked(lines: list[str]) -> list[tuple[int, int]]:
-    """Start and length of what was asked for; both pieces of advice came, in order."""
-    calls: list[tuple[int, int, int]] = []
-    huge_pages.ask(lines, lambda *call: calls.append(call))
-    assert [advice for _, _, advice in calls] == [14, 25] * (len(calls) // 2)
-    return [call[:2] for call in calls[::2]]
+    """Start and length of what is wanted."""
+    return [(m.start, m.end - m.start) for m in huge_pages.wanted(lines)]
 
 
 def test_memory_in_use_is_asked_for():
@@ -59,12 +57,56 @@ def test_each_mapping_is_judged_by_its_own_numbers():
     assert _asked(lines) == [(ARENAS, 8 * MIB)]
 
 
+@pytest.mark.parametrize(
+    ("start", "end", "found"),
+    [
+        (ARENAS, ARENAS + 4 * MIB, [ARENAS, ARENAS + 2 * MIB]),
+        (ARENAS + MIB, ARENAS + 5 * MIB, [ARENAS + 2 * MIB]),
+        (ARENAS + 1, ARENAS + 4 * MIB - 1, []),
+        (ARENAS, ARENAS + MIB, []),
+    ],
+)
+def test_only_whole_huge_pages_are_asked_for(start: int, end: int, found: list[int]):
+    assert list(huge_pages.pages(huge_pages.Mapping(start, end, "rw-p", ""))) == found
+
+
+async def test_a_system_that_has_to_make_room_is_left_alone(
+    autojump_clock: trio.testing.MockClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    listing = tmp_path / "smaps"
+    listing.write_text("\n".join(_smaps(ARENAS, 40 * MIB, "rw-p", "", 40 * MIB, 0)))
+    monkeypatch.setattr(huge_pages, "_MAPPINGS", listing)
+    asked: list[int] = []
+
+    def advise(start: int, _length: int, advice: int) -> None:
+        if advice == 25:
+            asked.append(start)
+            if len(asked) == 3:
+                autojump_clock.jump(0.2)
+
+    assert not await huge_pages.ask(advise)
+    assert asked == [ARENAS, ARENAS + 2 * MIB, ARENAS + 4 * MIB]
+    asked.clear()
+    asked += [0] * 3
+    assert await huge_pages.ask(advise)
+    assert len(asked) == 3 + 20
+
+
 @pytest.mark.skipif(not SMAPS.exists(), reason="only Linux tells of its mappings")
-def test_what_is_in_memory_stays_as_it_was():
+async def test_what_is_in_memory_stays_as_it_was(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(huge_pages, "_PAUSE_S", 0)
     pattern = bytes(range(256)) * 4096 * 16
     with mmap.mmap(-1, len(pattern), flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS) as memory:
         memory.write(pattern)
-        here = [m for m in huge_pages.mappings(SMAPS.read_text().splitlines()) if m.is_wanted]
+        here = huge_pages.wanted(huge_pages._MAPPINGS.read_text().splitlines())
         assert sum(m.resident for m in here) >= len(pattern)
-        huge_pages._ask_now(huge_pages._madvise())
+        calls: list[tuple[int, int, int]] = []
+        real = huge_pages._madvise()
+
+        def advise(*call: int) -> object:
+            calls.append(call)
+            return real(*call)
+
+        await huge_pages.ask(advise)
+        assert sum(length for _, length, advice in calls if advice == 25) >= len(pattern) - 4 * MIB
         assert memory[:] == pattern
