@@ -13,11 +13,13 @@ export PYTHONDONTWRITEBYTECODE :=
 serve: .venv/runtime
 	@exec $(BIN)/python app.py serve
 
+# A test that waits for ever fails after five minutes, named, instead of keeping all others waiting.
 test: .venv/dev
 	$(BIN)/ruff check --no-cache .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest -m "not slow" -n 3 --dist loadfile
+	$(BIN)/python -m pytest -m "not slow" -n 3 --dist loadfile --max-worker-restart 0 \
+	  -o faulthandler_timeout=300 -o faulthandler_exit_on_timeout=true
 
 crash: .venv/dev
 	$(BIN)/python -m pytest -m slow
