@@ -22,6 +22,7 @@ from benchmarks.compiled import build
 from storage.embedded import binaries
 from storage.embedded.account import Account
 from storage.embedded.child import Child
+from storage.embedded.cluster import INITDB
 from storage.embedded.server import SETTINGS
 
 ROLE = "bench"
@@ -56,8 +57,8 @@ class Postgres:
     def _initialise(self, data: Path) -> None:
         shutil.chown(self.directory, self._account.uid, self._account.gid)
         self.directory.chmod(0o755)
-        command: list[str | Path] = [self._bin / "initdb", "-D", data, "-U", ROLE, "-A", "trust"]
-        command += ["-E", "UTF8", "--locale=C", "--no-sync", "--no-instructions"]
+        command: list[str | Path] = [self._bin / "initdb", "-D", data, "-U", ROLE, *INITDB]
+        command += ["--no-sync", "--no-instructions"]
         subprocess.run(
             command,
             check=True,
