@@ -5,7 +5,8 @@ ours), `calibrate` (the generator's ceiling), `journal` (the journal alone), `id
 connection), `growth` (1,000 against 1,000,000 accounts, and the start with them), `stk` (M-Pesa
 pushes in flight), `sse` (event streams of the trading network), `bots` (1,000 trading bots with
 transfers beside them), `reads` (REST reads beside a FastAPI server), `storm` (transfers beside a
-storm of logins), `pages` (transfers with and without huge pages), `all`.
+storm of logins), `crowd` (1,000 transfers in flight, by how quick the machine was), `pages`
+(transfers with and without huge pages), `all`.
 """
 
 import argparse
@@ -17,6 +18,7 @@ from pathlib import Path
 from benchmarks import (
     bots,
     calibrate,
+    crowd,
     growth,
     house,
     idle,
@@ -35,7 +37,7 @@ from benchmarks.targets import Measured, verdicts
 from benchmarks.transfers import Comparison
 
 ALL = (
-    *("calibrate", "transfers", "journal", "idle", "growth"),
+    *("calibrate", "transfers", "crowd", "journal", "idle", "growth"),
     *("stk", "sse", "bots", "reads", "storm", "pages"),
 )
 PARTS = (*ALL, "peers")
@@ -51,6 +53,9 @@ def _part(name: str, shared: House, measured: Measured) -> tuple[str, str]:
         measured.transfers = comparison.run()
         rows = report.transfers(measured.transfers)
         return "Transfers", f"{rows}\n\n### Pool sweep\n\n{report.pools(comparison.pools)}"
+    if name == "crowd":
+        measured.crowd = crowd.measure(shared)
+        return "A crowd of 1,000", report.crowd(measured.crowd)
     if name == "journal":
         return "The journal alone", report.journal(journal.measure(shared))
     if name == "growth":

@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from typing import Final
 
 from benchmarks import servers
-from benchmarks.house import House, Loaded
+from benchmarks.house import House
 from benchmarks.load import Load, Target
 from benchmarks.servers import ServerProcess
+from benchmarks.transfers import Row
 
 CONNECTIONS: Final = 1000
 _PAIRS_PER_ROUND: Final = 10
@@ -40,7 +41,7 @@ def measure(house: House) -> list[Pages]:
         with _without_huge_pages():
             plain = stack.enter_context(_own(house, "plain"))
         huge = stack.enter_context(_own(house, "huge"))
-        pairs: list[tuple[Loaded, Loaded]] = []
+        pairs: list[tuple[Row, Row]] = []
         for number in range(house.plan.rounds * _PAIRS_PER_ROUND):
             load = Load(
                 connections=CONNECTIONS,
@@ -48,9 +49,9 @@ def measure(house: House) -> list[Pages]:
                 measure_s=_MEASURE_S,
                 seed=number + 1,
             )
-            pairs.append((house.load(*plain, load), house.load(*huge, load)))
-            house.say(f"{_cpu_us(pairs[-1][0]):.0f} us a transfer, {_cpu_us(pairs[-1][1]):.0f} us")
-    ratio = statistics.median(_cpu_us(huge) / _cpu_us(plain) for plain, huge in pairs)
+            pairs.append((_loaded(house, *plain, load), _loaded(house, *huge, load)))
+            house.say(f"{pairs[-1][0].cpu_us:.0f} us a transfer, {pairs[-1][1].cpu_us:.0f} us")
+    ratio = statistics.median(huge.cpu_us / plain.cpu_us for plain, huge in pairs)
     return [
         _row([plain for plain, _ in pairs], huge=False, ratio=1.0),
         _row([huge for _, huge in pairs], huge=True, ratio=ratio),
@@ -75,15 +76,15 @@ def _without_huge_pages() -> Iterator[None]:
         prctl(_DISABLE, 0, 0, 0, 0)
 
 
-def _cpu_us(loaded: Loaded) -> float:
-    return 1e6 * loaded.server_cores / loaded.result.rate
+def _loaded(house: House, target: Target, server: ServerProcess, load: Load) -> Row:
+    return Row.of(target.name, load, 0, house.load(target, server, load))
 
 
-def _row(runs: list[Loaded], *, huge: bool, ratio: float) -> Pages:
+def _row(runs: list[Row], *, huge: bool, ratio: float) -> Pages:
     return Pages(
         huge=huge,
-        rate=statistics.median(run.result.rate for run in runs),
-        p99_us=statistics.median(run.result.p99_us for run in runs),
-        cpu_us=statistics.median(map(_cpu_us, runs)),
+        rate=statistics.median(run.rate for run in runs),
+        p99_us=statistics.median(run.p99_us for run in runs),
+        cpu_us=statistics.median(run.cpu_us for run in runs),
         ratio=ratio,
     )

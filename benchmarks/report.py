@@ -8,6 +8,7 @@ from pathlib import Path
 
 from benchmarks.bots import Bots
 from benchmarks.calibrate import Ceiling
+from benchmarks.crowd import by_group
 from benchmarks.growth import Growth
 from benchmarks.house import House
 from benchmarks.idle import Idle
@@ -55,6 +56,30 @@ def transfers(rows: Sequence[Row]) -> str:
         cells = [_cells(row) for row in sorted(same, key=lambda row: (row.system, row.clients))]
         parts.append(f"### {accounts}, {_disk(delay_us)}\n\n{table(_HEAD, cells)}")
     return "\n\n".join(parts)
+
+
+def crowd(found: Sequence[Row]) -> str:
+    """Of each group the round that took least CPU time, the middle one and the one that took
+    most."""
+    cells = []
+    for group in by_group(found):
+        accounts = "one hot account" if group[0].hot else "uniform accounts"
+        for what, row in (
+            ("least", group[0]),
+            ("middle", group[len(group) // 2]),
+            ("most", group[-1]),
+        ):
+            cells.append(
+                [
+                    f"{accounts}, {_disk(row.delay_us)}, {what} of {len(group)}",
+                    f"{row.cpu_us:.0f}",
+                    f"{row.rate:,.0f}",
+                    f"{row.p50_us / 1000:.1f}",
+                    f"{row.p99_us / 1000:.1f}",
+                ]
+            )
+    head = ("rounds by CPU time", "CPU µs a transfer", "transfers/s", "p50 ms", "p99 ms")
+    return table(head, cells)
 
 
 def _cells(row: Row) -> list[str]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from statistics import median
 
 from benchmarks.bots import BOTS, TRANSFERS_PER_S, Bots
+from benchmarks.crowd import by_group
 from benchmarks.growth import Growth
 from benchmarks.idle import Idle
 from benchmarks.reads import ALONE, STATUS, TRANSACTIONS, Read
@@ -39,6 +40,7 @@ class Measured:
     """What the parts of one run found, for the verdicts."""
 
     transfers: list[Row] = field(default_factory=list)
+    crowd: list[Row] = field(default_factory=list)
     idle: list[Idle] = field(default_factory=list)
     growth: list[Growth] = field(default_factory=list)
     stk: Stk | None = None
@@ -53,6 +55,7 @@ def verdicts(measured: Measured) -> list[Verdict]:
     return [
         *_ratios(measured.transfers),
         *_ours(measured.transfers),
+        *_crowd(measured.crowd),
         *_size(measured),
         *_pushes(measured.stk),
         *_streams(measured.sse),
@@ -88,6 +91,15 @@ def _ours(rows: Sequence[Row]) -> Iterator[Verdict]:
                 target=f"p99, {where}", wanted=150, measured=p99_ms, unit="ms", at_most=True
             )
             yield Verdict(target=f"rate, {where}", wanted=10_000, measured=row.rate, unit="/s")
+
+
+def _crowd(rounds: Sequence[Row]) -> Iterator[Verdict]:
+    """In the round in which the machine was disturbed least."""
+    for least, *_ in by_group(rounds):
+        where = f"{_where(least.hot, least.delay_us)}, 1,000 sockets, least disturbed"
+        p99_ms = least.p99_us / 1000
+        yield Verdict(target=f"p99, {where}", wanted=150, measured=p99_ms, unit="ms", at_most=True)
+        yield Verdict(target=f"rate, {where}", wanted=10_000, measured=least.rate, unit="/s")
 
 
 def _reads(found: Sequence[Read]) -> Iterator[Verdict]:

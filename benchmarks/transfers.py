@@ -13,7 +13,7 @@ from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 
 from benchmarks import servers
-from benchmarks.house import House
+from benchmarks.house import House, Loaded
 from benchmarks.load import Load, Target
 from benchmarks.peers import bare, ledger
 from benchmarks.servers import ServerProcess
@@ -27,7 +27,7 @@ SWEEP_S = 1.5
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """One figure of the table. `clients` are sockets, or database connections for pgbench."""
+    """One load of one system. `clients` are sockets, or database connections for pgbench."""
 
     system: str
     clients: int
@@ -39,6 +39,28 @@ class Row:
     generator_cores: float = 0.0
     server_cores: float = 0.0
     postgres_cores: float = 0.0
+
+    @property
+    def cpu_us(self) -> float:
+        """The CPU time that the server and PostgreSQL took for one transfer."""
+        return 1e6 * (self.server_cores + self.postgres_cores) / self.rate
+
+    @staticmethod
+    def of(system: str, load: Load, delay_us: int, loaded: Loaded) -> "Row":
+        """What `loaded` found when `system` was under `load`."""
+        result = loaded.result
+        return Row(
+            system=system,
+            clients=load.connections,
+            hot=load.hot,
+            delay_us=delay_us,
+            rate=result.rate,
+            p50_us=result.p50_us,
+            p99_us=result.p99_us,
+            generator_cores=result.cpu_share,
+            server_cores=loaded.server_cores,
+            postgres_cores=loaded.postgres_cores,
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -143,21 +165,9 @@ class Comparison:
         self, target: Target, server: ServerProcess, load: Load, group: Group
     ) -> tuple[Row, int]:
         loaded = self._house.load(target, server, load)
-        result = loaded.result
-        row = Row(
-            system=target.name,
-            clients=load.connections,
-            hot=group.hot,
-            delay_us=group.delay_us,
-            rate=result.rate,
-            p50_us=result.p50_us,
-            p99_us=result.p99_us,
-            generator_cores=result.cpu_share,
-            server_cores=loaded.server_cores,
-            postgres_cores=loaded.postgres_cores,
-        )
+        row = Row.of(target.name, load, group.delay_us, loaded)
         self._say(row)
-        return row, result.total_successes
+        return row, loaded.result.total_successes
 
     def _bare(self, group: Group, clients: int) -> Row:
         measured = bare.run(
