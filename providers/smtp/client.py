@@ -156,5 +156,5 @@ class _Submission:
             try:
                 await self._stream.send_all(self._protocol.get_outgoing_data())
                 await self._reply(self._stream)
-            except (trio.BrokenResourceError, SMTPException):
+            except (trio.BrokenResourceError, trio.TooSlowError, SMTPException):
                 return

@@ -37,12 +37,14 @@ SETTINGS = Settings(
     sandbox_mail.USERNAME,
     sandbox_mail.PASSWORD,
 )
-QUICK = Timeouts(connect=2, reply=0.3)
+QUICK = Timeouts(reply=0.5)
 
 
-def client(settings: Settings, tls: ssl.SSLContext | None = None) -> Mail:
+def client(
+    settings: Settings, tls: ssl.SSLContext | None = None, timeouts: Timeouts | None = None
+) -> Mail:
     return Mail(
-        settings, now_us=lambda: NOW_US, nonce=lambda: "nonce", ssl_context=tls, timeouts=QUICK
+        settings, now_us=lambda: NOW_US, nonce=lambda: "nonce", ssl_context=tls, timeouts=timeouts
     )
 
 
@@ -55,7 +57,7 @@ async def mail_server(
     fault: Fault | None = None, tls: ssl.SSLContext | None = None
 ) -> AsyncIterator[tuple[Settings, Outbox]]:
     outbox = Outbox(lambda: NOW_US)
-    server = MailServer(outbox, fault or Fault(lambda: NOW_US), tls=tls, slow_seconds=0.6)
+    server = MailServer(outbox, fault or Fault(lambda: NOW_US), tls=tls, slow_seconds=3)
     async with trio.open_nursery() as nursery:
         port = await nursery.start(lambda task_status: server.serve(task_status=task_status))
         yield replace(SETTINGS, port=port), outbox
@@ -238,7 +240,7 @@ async def test_silence_after_the_message_leaves_it_unknown() -> None:
     fault = Fault(lambda: NOW_US)
     async with mail_server(fault) as (settings, _):
         fault.set("slow", times=1)
-        assert await send(client(settings)) == Unknown("smtp: timeout")
+        assert await send(client(settings, timeouts=QUICK)) == Unknown("smtp: timeout")
 
 
 async def test_nobody_listening_means_nothing_was_sent() -> None:
@@ -321,7 +323,6 @@ ENVELOPE = (b"250 ok\r\n", b"250 ok\r\n", b"354 go\r\n")
         (HELLO, Refused("smtp: talking: closed", Again.NOW)),
         ((*HELLO, *ENVELOPE), Unknown("smtp: closed")),
         ((*HELLO, *ENVELOPE, b"354 what\r\n"), Unknown("smtp 354")),
-        ((b"hello?\r\n",), Refused("smtp: talking: timeout", Again.LATER)),
         ((b"x" * 70_000,), Refused("smtp: SMTPException")),
         ((b"220 hi\r\n", b"220 me again\r\n"), Refused("smtp: SMTPProtocolViolation")),
     ],
@@ -332,6 +333,19 @@ async def test_every_way_a_server_can_end_it_has_its_outcome(
     async with scripted_server(*replies) as (settings, _):
         with trio.fail_after(5):
             assert await send(client(settings)) == expected
+
+
+@pytest.mark.parametrize(
+    ("replies", "expected"),
+    [
+        ((b"hello?\r\n",), Refused("smtp: talking: timeout", Again.LATER)),
+        # Nothing is said to our QUIT: what was accepted is.
+        ((*HELLO, *ENVELOPE, b"250\r\n", b""), Sent("<nonce@daftari.example>")),
+    ],
+)
+async def test_every_silence_has_its_outcome(replies: tuple[bytes, ...], expected: object) -> None:
+    async with scripted_server(*replies) as (settings, _):
+        assert await send(client(settings, timeouts=QUICK)) == expected
 
 
 async def test_the_simulator_leaves_no_thread_behind() -> None:
