@@ -55,7 +55,7 @@ class IncomingStore(Protocol):
         ...
 
     async def by_reference(self, reference: str) -> int | None:
-        """Id of the collection whose prompt shows this reference."""
+        """Id of the collection whose prompt shows this reference, in capitals or not."""
         ...
 
 
@@ -109,7 +109,7 @@ class Incoming:
         return await self._book(payment, platform(ASSET, SystemPurpose.SUSPENSE), Booking.SUSPENSE)
 
     async def _payment_of(self, payment: IncomingPayment) -> int | None:
-        reference = payment.reference.strip().upper()
+        reference = payment.reference.strip()
         if len(reference) > REFERENCE_LENGTH or not reference or "\0" in reference:
             return None
         return await self.store.by_reference(reference)

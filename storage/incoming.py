@@ -25,7 +25,7 @@ WHERE NOT EXISTS (SELECT FROM provider_receipts p WHERE p.receipt = asked.receip
 """
 _BY_REFERENCE: Final = """
 SELECT id FROM payments
-WHERE right(ref, 12) = %s
+WHERE right(ref, 12) = ANY(%s)
   AND kind IN ('partner_deposit', 'push', 'token_deposit', 'token_purchase')
 ORDER BY id DESC LIMIT 1
 """
@@ -65,8 +65,10 @@ class PostgresIncoming:
             return {row[0] for row in await self._pool.fetch(_UNKNOWN, [list(receipts)])}
 
     async def by_reference(self, reference: str) -> int | None:
+        # Ours are in capitals, but NexusPay's, whose transaction ids are UUIDs, in small letters.
+        spellings = [reference.upper(), reference.lower()]
         with store_errors():
-            row = await self._pool.fetch_one(_BY_REFERENCE, [reference])
+            row = await self._pool.fetch_one(_BY_REFERENCE, [spellings])
         return int(row[0]) if row else None
 
     async def cash(self, receipt: str) -> Cash | None:

@@ -145,3 +145,12 @@ async def deposit(world: World, socket: Line, amount: int) -> Any:
     done = await socket.frame("status")
     assert (done["checkout"], done["status"]) == (pushed["checkout"], "completed"), done
     return done
+
+
+async def reconcile(world: World) -> Any:
+    """The report, as an administrator gets it."""
+    token = (await world.post("/sandbox/token", user="admin@example.com"))["token"]
+    headers = {"Authorization": f"Bearer {token}"}
+    answer = await world.http.post("/ops/reconcile", headers=headers)
+    assert answer.status_code == 200, answer.text
+    return answer.json()

@@ -3,10 +3,11 @@
 import json
 from typing import Any
 
+import pytest
 import trio
 
 from tests.flows.client import Person, World
-from tests.flows.mpesa import STK, line, new_hash, ordered
+from tests.flows.mpesa import STK, line, new_hash, ordered, reconcile
 
 NEXUS = "/nexuspay/api/mpesa"
 
@@ -96,4 +97,24 @@ async def test_a_receipt_that_settled_a_cashier_deposit_buys_nothing_at_nexuspay
         )
         assert (status, refused["success"]) == (409, False), refused
     assert (await transaction(world, ann, bought))["status"] != "completed"
+    await world.check_books()
+
+
+@pytest.mark.parametrize("late_s", [0, 31])
+async def test_the_providers_list_settles_what_was_bought_before_its_callback_comes(
+    world: World, late_s: int
+) -> None:
+    """X-C15: the list names a payment by what the prompt has shown, whichever surface asked;
+    one that is late is asked about before it is found there. Either way it is credited once."""
+    ben = await world.user()
+    await world.rule("lost_callback", phone=ben.mpesa)
+    _, bought = await nexus(world, ben, "deposit", amount="1000", phone=f"+{ben.mpesa}")
+    paid = await world.until(lambda: world.operation(ben.mpesa), lambda one: bool(one["receipt"]))
+    await world.advance(late_s)
+    report = await reconcile(world)
+    found = [row["after"] for row in report["lines"] if row["reference"] == paid["receipt"]]
+    assert found == ["completed" if not late_s else "receipt noted"], report
+    await world.callback(paid["checkout"], "success")
+    done = await transaction(world, ben, bought["data"]["transactionId"])
+    assert done["status"] == "completed"
     await world.check_books()

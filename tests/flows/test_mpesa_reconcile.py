@@ -9,16 +9,7 @@ import trio
 from tests.flows.client import World
 from tests.flows.commands import command
 from tests.flows.conftest import serving
-from tests.flows.mpesa import B2C, STK, deposit, line, new_hash, ordered
-
-
-async def reconcile(world: World) -> Any:
-    """The report, as an administrator gets it."""
-    token = (await world.post("/sandbox/token", user="admin@example.com"))["token"]
-    headers = {"Authorization": f"Bearer {token}"}
-    answer = await world.http.post("/ops/reconcile", headers=headers)
-    assert answer.status_code == 200, answer.text
-    return answer.json()
+from tests.flows.mpesa import B2C, STK, deposit, line, new_hash, ordered, reconcile
 
 
 def line_of(report: Any, kind: str, what: str) -> Any:
