@@ -19,13 +19,13 @@ import trio
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 
 from providers.sandbox.fault import Fault
+from providers.sandbox.message_api import SLOW_SECONDS
 from providers.sandbox.outbox import Outbox
 
 log = structlog.get_logger(__name__)
 
 USERNAME: Final = "daftari"
 PASSWORD: Final = "sandbox-mail"  # noqa: S105 - opens nothing outside of this process
-SLOW_SECONDS: Final = 20.0  # beyond the messenger's deadline
 _LARGEST_MESSAGE_BYTES: Final = 1024 * 1024
 # What was accepted last takes three turns of the loop until it is a transport we know of; a
 # server closed in between would leak it.

@@ -1,59 +1,32 @@
 """SMS providers of the sandbox: Africa's Talking and Twilio, side by side on one port."""
 
 from base64 import b64decode
-from collections.abc import Callable
 from hmac import compare_digest
 from typing import Final
 from urllib.parse import parse_qs
 
 import msgspec
-import trio
 
 from providers.delivery import e164
-from providers.sandbox.fault import Fault, FaultKind
-from providers.sandbox.outbox import Outbox
-from providers.sandbox.server import HttpReply, HttpRequest, serve_http
+from providers.sandbox.fault import FaultKind
+from providers.sandbox.message_api import MessageApi
+from providers.sandbox.server import HttpReply, HttpRequest
 
 AT_USERNAME: Final = "sandbox"
 AT_API_KEY: Final = "atsk_sandbox"
 TWILIO_SID: Final = "AC00000000000000000000000000000000"
 TWILIO_TOKEN: Final = "sandbox-twilio"  # noqa: S105 - opens nothing outside of this process
-SLOW_SECONDS: Final = 20.0  # beyond the messenger's deadline
-DOWN: Final = HttpReply(503, b"Service Unavailable", "text/plain")
 
 _AT_PATH: Final = "/version1/messaging"
 _TWILIO_PATH: Final = f"/2010-04-01/Accounts/{TWILIO_SID}/Messages.json"
 _LONGEST_TWILIO_BODY: Final = 1_600
 
 
-class SmsServer:
+class SmsServer(MessageApi):
     """Takes messages into the outbox; checks credentials and fields as the originals do."""
 
-    def __init__(
-        self,
-        outbox: Outbox,
-        fault: Fault,
-        new_id: Callable[[], str],
-        *,
-        slow_seconds: float = SLOW_SECONDS,
-    ) -> None:
-        """`new_id` gives 32 hex digits."""
-        self._outbox = outbox
-        self._fault = fault
-        self._new_id = new_id
-        self._slow_seconds = slow_seconds
-
-    async def serve(self, *, task_status: trio.TaskStatus[int] = trio.TASK_STATUS_IGNORED) -> None:
-        """Serve until cancelled; `task_status.started(port)`."""
-        await serve_http(self.handle, task_status=task_status)
-
-    async def handle(self, request: HttpRequest) -> HttpReply:
+    def answer(self, request: HttpRequest, played: FaultKind | None) -> HttpReply:
         """One request to either provider."""
-        played = self._fault.take("down", "slow", "error")
-        if played == "down":
-            return DOWN
-        if played == "slow":
-            await trio.sleep(self._slow_seconds)
         form = {
             name: values[-1]
             for name, values in parse_qs(request.body.decode(errors="replace")).items()

@@ -1,16 +1,13 @@
 """WhatsApp Cloud API of the sandbox: template messages of one business number."""
 
-from collections.abc import Callable
 from hmac import compare_digest
 from typing import Final
 
 import msgspec
-import trio
 
-from providers.sandbox.fault import Fault
-from providers.sandbox.outbox import Outbox
-from providers.sandbox.server import HttpReply, HttpRequest, serve_http
-from providers.sandbox.sms import DOWN, SLOW_SECONDS
+from providers.sandbox.fault import FaultKind
+from providers.sandbox.message_api import MessageApi
+from providers.sandbox.server import HttpReply, HttpRequest
 from providers.whatsapp.codec import path
 from providers.whatsapp.wire import BodyComponent, ButtonComponent, Template, TemplateMessage
 
@@ -36,34 +33,11 @@ class _Rejected(Exception):
         self.code = code
 
 
-class WhatsAppServer:
+class WhatsAppServer(MessageApi):
     """Takes messages into the outbox, with the template filled in."""
 
-    def __init__(
-        self,
-        outbox: Outbox,
-        fault: Fault,
-        new_id: Callable[[], str],
-        *,
-        slow_seconds: float = SLOW_SECONDS,
-    ) -> None:
-        """`new_id` gives 32 hex digits."""
-        self._outbox = outbox
-        self._fault = fault
-        self._new_id = new_id
-        self._slow_seconds = slow_seconds
-
-    async def serve(self, *, task_status: trio.TaskStatus[int] = trio.TASK_STATUS_IGNORED) -> None:
-        """Serve until cancelled; `task_status.started(port)`."""
-        await serve_http(self.handle, task_status=task_status)
-
-    async def handle(self, request: HttpRequest) -> HttpReply:
+    def answer(self, request: HttpRequest, played: FaultKind | None) -> HttpReply:
         """One request."""
-        played = self._fault.take("down", "slow", "error")
-        if played == "down":
-            return DOWN
-        if played == "slow":
-            await trio.sleep(self._slow_seconds)
         if request.method != "POST" or request.path != path(PHONE_NUMBER_ID):
             return HttpReply(404)
         try:
