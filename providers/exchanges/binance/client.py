@@ -8,10 +8,8 @@ from urllib.parse import urlencode
 
 import msgspec
 
-from actors.clock import Clock
 from actors.exchanges import (
     ExchangeRefused,
-    KeyCheck,
     Keys,
     Order,
     OrderState,
@@ -21,48 +19,24 @@ from actors.exchanges import (
 )
 from providers.exchanges import checked
 from providers.exchanges.binance import codec, wire
+from providers.exchanges.client import ExchangeClient
 from providers.exchanges.feed import StreamLost, Tell, asked_for, streamed
-from providers.exchanges.http import Http, Read, converted, decoded
-from providers.exchanges.kept import Rules
+from providers.exchanges.http import Read, converted, decoded
 from providers.exchanges.numbers import middle, read_units
-from providers.exchanges.settings import Settings
 from providers.exchanges.sockets import open_socket
 
 PLATFORM: Final = "binance"
 
 
-class Binance:
+class Binance(ExchangeClient):
     """Safe to share between tasks."""
 
-    def __init__(self, settings: Settings, http: Http, clock: Clock) -> None:
-        self._settings = settings
-        self._http = http
-        self._clock = clock
-        self._rules = Rules(self._fetch_rules)
-
-    @property
-    def platform(self) -> str:
-        return PLATFORM
-
-    async def check(self, keys: Keys) -> KeyCheck:
-        """See `Exchange.check`."""
-
-        async def rights() -> checked.Rights:
-            account = await self._get(wire.ACCOUNT_PATH, codec.ACCOUNT, keys)
-            told = await self._get(wire.RIGHTS_PATH, codec.RIGHTS, keys)
-            can_trade = account.can_trade and told.enable_spot_and_margin_trading
-            return checked.Rights(can_trade, told.enable_withdrawals)
-
-        return await checked.check(rights)
+    platform = PLATFORM
 
     async def balances(self, keys: Keys) -> dict[str, int]:
         """See `Exchange.balances`."""
         read = await self._get(wire.ACCOUNT_PATH, codec.ACCOUNT, keys, omitZeroBalances="true")
         return converted(codec.balances, read)
-
-    async def rules(self, symbol: str) -> SymbolRules:
-        """See `Exchange.rules`. Fees are those without any discount."""
-        return await self._rules.of(symbol)
 
     async def place(self, keys: Keys, order: Order) -> OrderState:
         """See `Exchange.place`. Binance takes a client order id again once its order has ended,
@@ -147,7 +121,14 @@ class Binance:
                     newest = frame.data.u
                     tell(middle(read_units(frame.data.b), read_units(frame.data.a)))
 
+    async def _rights(self, keys: Keys) -> checked.Rights:
+        account = await self._get(wire.ACCOUNT_PATH, codec.ACCOUNT, keys)
+        told = await self._get(wire.RIGHTS_PATH, codec.RIGHTS, keys)
+        can_trade = account.can_trade and told.enable_spot_and_margin_trading
+        return checked.Rights(can_trade, told.enable_withdrawals)
+
     async def _fetch_rules(self, symbol: str) -> SymbolRules:
+        """Fees are those without any discount."""
         query = urlencode({"symbol": codec.name_of(symbol)})
         info = await self._get(f"{wire.RULES_PATH}?{query}", codec.INFO)
         return converted(lambda read: codec.rules(symbol, read), info)
@@ -168,6 +149,3 @@ class Binance:
         if answer.status != 200:
             raise codec.refusal(answer)
         return decoded(answer.body, decoder)
-
-    def _now_ms(self) -> int:
-        return self._clock.now_us() // 1000

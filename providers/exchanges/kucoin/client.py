@@ -9,10 +9,8 @@ from urllib.parse import quote, urlencode
 
 import msgspec
 
-from actors.clock import Clock
 from actors.exchanges import (
     ExchangeRefused,
-    KeyCheck,
     Keys,
     Order,
     OrderState,
@@ -21,47 +19,25 @@ from actors.exchanges import (
     Tick,
 )
 from providers.exchanges import checked
+from providers.exchanges.client import ExchangeClient
 from providers.exchanges.feed import StreamLost, Tell, asked_for, streamed
-from providers.exchanges.http import Answer, Http, Read, converted, decoded
-from providers.exchanges.kept import Rules
+from providers.exchanges.http import Answer, Read, converted, decoded
 from providers.exchanges.kucoin import codec, wire
 from providers.exchanges.numbers import read_units
-from providers.exchanges.settings import Settings
 from providers.exchanges.sockets import Socket, open_socket
 
 PLATFORM: Final = "kucoin"
 
 
-class KuCoin:
+class KuCoin(ExchangeClient):
     """Safe to share between tasks."""
 
-    def __init__(self, settings: Settings, http: Http, clock: Clock) -> None:
-        self._settings = settings
-        self._http = http
-        self._clock = clock
-        self._rules = Rules(self._fetch_rules)
-
-    @property
-    def platform(self) -> str:
-        return PLATFORM
-
-    async def check(self, keys: Keys) -> KeyCheck:
-        """See `Exchange.check`."""
-
-        async def rights() -> checked.Rights:
-            told = (await self._get(wire.RIGHTS_PATH, codec.RIGHTS, keys)).permission.lower()
-            return checked.Rights("spot" in told or "trade" in told, "withdraw" in told)
-
-        return await checked.check(rights)
+    platform = PLATFORM
 
     async def balances(self, keys: Keys) -> dict[str, int]:
         """See `Exchange.balances`: the trade account's."""
         target = f"{wire.ACCOUNTS_PATH}?{urlencode({'type': 'trade'})}"
         return converted(codec.balances, await self._get(target, codec.ACCOUNTS, keys))
-
-    async def rules(self, symbol: str) -> SymbolRules:
-        """See `Exchange.rules`. Fees are those of the first level."""
-        return await self._rules.of(symbol)
 
     async def place(self, keys: Keys, order: Order) -> OrderState:
         """See `Exchange.place`. Asked for first: a client order id may serve again here."""
@@ -135,7 +111,12 @@ class KuCoin:
                     newest = sequence
                     tell(price)
 
+    async def _rights(self, keys: Keys) -> checked.Rights:
+        told = (await self._get(wire.RIGHTS_PATH, codec.RIGHTS, keys)).permission.lower()
+        return checked.Rights("spot" in told or "trade" in told, "withdraw" in told)
+
     async def _fetch_rules(self, symbol: str) -> SymbolRules:
+        """Fees are those of the first level."""
         read = await self._get(wire.RULES_PATH + codec.name_of(symbol), codec.SYMBOL)
         return converted(lambda found: codec.rules(symbol, found), read)
 
@@ -154,9 +135,6 @@ class KuCoin:
     async def _change(self, keys: Keys, method: str, target: str, body: bytes) -> Answer:
         headers = codec.headers(keys, self._now_ms(), method, target, body)
         return await self._http.change(method, target, headers=headers, body=body)
-
-    def _now_ms(self) -> int:
-        return self._clock.now_us() // 1000
 
 
 def _data(

@@ -7,11 +7,9 @@ from urllib.parse import urlencode
 
 import msgspec
 
-from actors.clock import Clock
 from actors.exchanges import (
     ExchangeRefused,
     ExchangeUnavailable,
-    KeyCheck,
     Keys,
     Order,
     OrderState,
@@ -21,47 +19,25 @@ from actors.exchanges import (
     Tick,
 )
 from providers.exchanges import checked
+from providers.exchanges.client import ExchangeClient
 from providers.exchanges.feed import StreamLost, Tell, asked, asked_for, streamed
-from providers.exchanges.http import Http, Read, converted, decoded
-from providers.exchanges.kept import Rules
+from providers.exchanges.http import Read, converted, decoded
 from providers.exchanges.luno import codec, wire
 from providers.exchanges.numbers import read_units
-from providers.exchanges.settings import Settings
 from providers.exchanges.sockets import open_socket
 
 PLATFORM: Final = "luno"
 
 
-class Luno:
+class Luno(ExchangeClient):
     """Safe to share between tasks."""
 
-    def __init__(self, settings: Settings, http: Http, clock: Clock) -> None:
-        self._settings = settings
-        self._http = http
-        self._clock = clock
-        self._rules = Rules(self._fetch_rules)
-
-    @property
-    def platform(self) -> str:
-        return PLATFORM
-
-    async def check(self, keys: Keys) -> KeyCheck:
-        """See `Exchange.check`. Luno does not tell what a key may do."""
-
-        async def rights() -> checked.Rights:
-            await self.balances(keys)
-            return checked.Rights()
-
-        return await checked.check(rights)
+    platform = PLATFORM
 
     async def balances(self, keys: Keys) -> dict[str, int]:
         """See `Exchange.balances`."""
         read = await self._get(wire.BALANCE_PATH, codec.BALANCES, keys)
         return converted(codec.balances, read)
-
-    async def rules(self, symbol: str) -> SymbolRules:
-        """See `Exchange.rules`. Fees are those of a new customer: Luno tells others by key."""
-        return await self._rules.of(symbol)
 
     async def place(self, keys: Keys, order: Order) -> OrderState:
         """See `Exchange.place`. A market buy spends what `amount` costs at the ask it is sent
@@ -145,7 +121,13 @@ class Luno:
                     last = book.middle()
                     tell(last)
 
+    async def _rights(self, keys: Keys) -> checked.Rights:
+        """Luno does not tell what a key may do."""
+        await self.balances(keys)
+        return checked.Rights()
+
     async def _fetch_rules(self, symbol: str) -> SymbolRules:
+        """Fees are those of a new customer: Luno tells others by key."""
         target = f"{wire.MARKETS_PATH}?{urlencode({'pair': codec.pair_of(symbol)})}"
         read = await self._get(target, codec.MARKETS)
         for market in read.markets:

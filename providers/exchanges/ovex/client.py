@@ -16,7 +16,6 @@ from actors.exchanges import (
     ExchangeRefused,
     ExchangeUnavailable,
     KeptQuote,
-    KeyCheck,
     Keys,
     Order,
     OrderState,
@@ -26,9 +25,9 @@ from actors.exchanges import (
     Tick,
 )
 from providers.exchanges import checked
+from providers.exchanges.client import ExchangeClient
 from providers.exchanges.feed import asked, asked_for
 from providers.exchanges.http import Http, Read, converted, decoded
-from providers.exchanges.kept import Rules
 from providers.exchanges.numbers import middle
 from providers.exchanges.ovex import codec, wire
 from providers.exchanges.settings import Settings
@@ -36,36 +35,18 @@ from providers.exchanges.settings import Settings
 PLATFORM: Final = "ovex"
 
 
-class Ovex:
+class Ovex(ExchangeClient):
     """Safe to share between tasks."""
 
+    platform = PLATFORM
+
     def __init__(self, settings: Settings, http: Http, clock: Clock, quotes: QuoteBook) -> None:
-        self._settings = settings
-        self._http = http
-        self._clock = clock
+        super().__init__(settings, http, clock)
         self._quotes = quotes
-        self._rules = Rules(self._fetch_rules)
-
-    @property
-    def platform(self) -> str:
-        return PLATFORM
-
-    async def check(self, keys: Keys) -> KeyCheck:
-        """See `Exchange.check`. OVEX does not tell what a key may do."""
-
-        async def rights() -> checked.Rights:
-            await self.balances(keys)
-            return checked.Rights()
-
-        return await checked.check(rights)
 
     async def balances(self, keys: Keys) -> dict[str, int]:
         """See `Exchange.balances`."""
         return converted(codec.balances, await self._get(wire.ACCOUNTS_PATH, codec.ACCOUNTS, keys))
-
-    async def rules(self, symbol: str) -> SymbolRules:
-        """See `Exchange.rules`."""
-        return await self._rules.of(symbol)
 
     async def place(self, keys: Keys, order: Order) -> OrderState:
         """See `Exchange.place`. A limit order is refused where the quote is beyond its limit:
@@ -132,6 +113,11 @@ class Ovex:
     async def _trade(self, keys: Keys, quote: KeptQuote) -> wire.Trade | None:
         trades = await self._get(codec.trades_target(), codec.TRADES, keys)
         return converted(lambda found: codec.trade_of(quote, found), trades)
+
+    async def _rights(self, keys: Keys) -> checked.Rights:
+        """OVEX does not tell what a key may do."""
+        await self.balances(keys)
+        return checked.Rights()
 
     async def _fetch_rules(self, symbol: str) -> SymbolRules:
         for market in await self._get(wire.MARKETS_PATH, codec.MARKETS):

@@ -9,11 +9,9 @@ from urllib.parse import quote
 import msgspec
 import trio
 
-from actors.clock import Clock
 from actors.exchanges import (
     ExchangeRefused,
     ExchangeUnavailable,
-    KeyCheck,
     Keys,
     Order,
     OrderState,
@@ -22,11 +20,10 @@ from actors.exchanges import (
     Tick,
 )
 from providers.exchanges import checked
+from providers.exchanges.client import ExchangeClient
 from providers.exchanges.feed import Tell, asked_for, streamed
-from providers.exchanges.http import Answer, Http, Read, converted, decoded
-from providers.exchanges.kept import Rules
+from providers.exchanges.http import Answer, Read, converted, decoded
 from providers.exchanges.numbers import read_units
-from providers.exchanges.settings import Settings
 from providers.exchanges.sockets import open_socket
 from providers.exchanges.valr import codec, wire
 
@@ -35,35 +32,14 @@ _LOOKS: Final = 3  # at an order that was accepted and may not be decided yet
 _LOOK_SECONDS: Final = 0.2
 
 
-class Valr:
+class Valr(ExchangeClient):
     """Safe to share between tasks."""
 
-    def __init__(self, settings: Settings, http: Http, clock: Clock) -> None:
-        self._settings = settings
-        self._http = http
-        self._clock = clock
-        self._rules = Rules(self._fetch_rules)
-
-    @property
-    def platform(self) -> str:
-        return PLATFORM
-
-    async def check(self, keys: Keys) -> KeyCheck:
-        """See `Exchange.check`."""
-
-        async def rights() -> checked.Rights:
-            told = (await self._get(wire.RIGHTS_PATH, codec.RIGHTS, keys)).permissions
-            return checked.Rights("Trade" in told, "Withdraw" in told)
-
-        return await checked.check(rights)
+    platform = PLATFORM
 
     async def balances(self, keys: Keys) -> dict[str, int]:
         """See `Exchange.balances`."""
         return converted(codec.balances, await self._get(wire.BALANCES_PATH, codec.BALANCES, keys))
-
-    async def rules(self, symbol: str) -> SymbolRules:
-        """See `Exchange.rules`. Fees are those of a new customer."""
-        return await self._rules.of(symbol)
 
     async def place(self, keys: Keys, order: Order) -> OrderState:
         """See `Exchange.place`. An order is accepted first and decided after: one that fails
@@ -169,7 +145,12 @@ class Valr:
             state = await self.order(keys, symbol, client_order_id)
         return state
 
+    async def _rights(self, keys: Keys) -> checked.Rights:
+        told = (await self._get(wire.RIGHTS_PATH, codec.RIGHTS, keys)).permissions
+        return checked.Rights("Trade" in told, "Withdraw" in told)
+
     async def _fetch_rules(self, symbol: str) -> SymbolRules:
+        """Fees are those of a new customer."""
         for pair in await self._get(wire.PAIRS_PATH, codec.PAIRS):
             if pair.symbol == codec.name_of(symbol):
                 return converted(lambda found: codec.rules(symbol, found), pair)
@@ -194,9 +175,6 @@ class Valr:
     async def _change(self, keys: Keys, verb: str, target: str, body: bytes) -> Answer:
         headers = codec.headers(keys, self._now_ms(), verb, target, body)
         return await self._http.change(verb, target, headers=headers, body=body)
-
-    def _now_ms(self) -> int:
-        return self._clock.now_us() // 1000
 
 
 def _named(client_order_id: str) -> dict[str, str]:
