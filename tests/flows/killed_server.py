@@ -44,7 +44,7 @@ def _is_payment(kind: Kind, holds: Callable[[Any], bool]) -> Matches:
 
 
 def _commits(change: type, kind: Kind, state: State) -> Matches:
-    def matches(batch: Batch, _epoch: int) -> bool:
+    def matches(batch: Batch, *_: Any) -> bool:
         return any(
             isinstance(row, change) and row.payment.kind is kind and row.payment.state is state
             for row in batch.changes
