@@ -38,7 +38,8 @@ class Deed:
 
     `settles`: it is what the payment was for, so the journal bears its receipt and fees.
     `closes`: its hold ends, paying for the postings. `places`: it is held for anew. `receipt` is
-    the provider's, for `cash` local units that are in the books from now on.
+    the provider's, for `cash` local units that are in the books from now on. `strict`: not into a
+    locked account.
     """
 
     postings: tuple[Posting, ...] = ()
@@ -46,6 +47,7 @@ class Deed:
     settles: bool = False
     closes: bool = False
     places: bool = False
+    strict: bool = False
     receipt: str = ""
     cash: int = 0
     alert: Alert | None = None
@@ -177,6 +179,7 @@ class PaymentBook:
             fees=parts.fees(moved) if deed.settles else (),
             effects=effects,
             ticket=deed.ticket,
+            strict_credit=deed.strict,
         )
 
     def _changes(self, final: Payment, deed: Deed) -> tuple[Any, ...]:

@@ -14,7 +14,8 @@ async def handed_over(book: PaymentBook, message: Fulfil) -> Payment | tuple[Pay
     waiting = after(payment.kind, payment.state, Move.PAID) is not None
     if payment.kind not in HANDOVERS or not waiting:
         return payment
-    if payment.kind is Kind.AGENT_DEPOSIT:
+    is_deposit = payment.kind is Kind.AGENT_DEPOSIT
+    if is_deposit:
         postings = fulfilled(payment, message.agent, message.commission)
     else:
         postings = cashed(payment, message.agent)
@@ -23,6 +24,8 @@ async def handed_over(book: PaymentBook, message: Fulfil) -> Payment | tuple[Pay
         fact=completed_fact,
         settles=True,
         closes=payment.hold is not None,
+        # A transfer like any other (CASH-C31); the cash of a withdrawal has changed hands already.
+        strict=is_deposit,
         changes=message.changes,
         ticket=message.ticket,
         outcome=message.outcome,

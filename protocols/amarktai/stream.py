@@ -113,6 +113,8 @@ class Stream:
 
     def _tell(self, fact: Fact, offset: int | None) -> None:
         """One fact, replayed or just committed; facts of other surfaces are not told here."""
+        if isinstance(fact, BotCountChanged):
+            self._flush_trades()  # who resumes after the count would never hear of those before it
         if offset is not None:
             self._offset = offset
         match fact:

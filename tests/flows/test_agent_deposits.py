@@ -120,3 +120,23 @@ async def test_fc_19_agent_fulfilment_refused(world: World) -> None:
         await client.event("deposit_completed")
         assert await desk.balance(agent.numbers["USD"]) == (402, 402, 0)
     await world.check_books()
+
+
+async def test_nothing_is_handed_over_into_a_locked_account(world: World) -> None:
+    """CASH-C31: a deposit is handed over by a transfer, which a locked account refuses."""
+    user = await world.user(balances={"USD": "100.00"})
+    agent, agent_id = await world.agent("500.00")
+    async with world.cashier(user) as client, world.cashier(agent) as desk:
+        made = await client.ask("deposit_request", **AGENT, amount=100, agent_id=agent_id)
+        handover = {
+            "to_user_id": user.id,
+            "amount": 100.00,
+            "currency": "USD",
+            "deposit_request_ref": made["request_ref"],
+        }
+        await world.post(f"/sandbox/users/{user.id}", account_locked=user.numbers["USD"])
+        assert await desk.refused("transfer", **handover) == "account is locked"
+        assert await client.balance(user.numbers["USD"]) == (100, 100, 0)
+        assert await desk.balance(agent.numbers["USD"]) == (500, 500, 0)
+        await client.ask("cancel_deposit", request_ref=made["request_ref"])
+    await world.check_books()

@@ -111,6 +111,15 @@ class Events:
                 if fields["event"] == event and members.items() <= data.items():
                     return data | ({"id": fields["id"]} if "id" in fields else {})
 
+    async def told(self) -> dict[str, Any]:
+        """The data of the next event that a client must not miss; its id as `id`."""
+        with trio.fail_after(WITHIN_S):
+            while True:
+                fields = await self.next()
+                if "id" in fields:
+                    data: dict[str, Any] = json.loads(fields["data"])
+                    return data | {"id": fields["id"]}
+
     async def ended(self) -> bool:
         """Whether the server ends the stream; what comes before that is read past."""
         with contextlib.suppress(EOFError):

@@ -91,6 +91,34 @@ async def test_a_stream_resumes_with_every_trade_missed(house: House) -> None:
     assert len(set(got)) == len(got)
 
 
+async def test_a_trade_that_waits_is_not_skipped_by_a_count(house: House) -> None:
+    """X-C28, AMKT-C35: the id of what is told at once passes over no trade that is told later."""
+    person = await house.person()
+    bots = [await person.bot(name=f"Bot {number}") for number in range(4)]
+    got: list[str] = []
+    async with house.events(person.token) as events:
+        seen = await events.until("trade_update")
+        oldest = seen["trades"][0]["id"]
+        newest = seen["trades"][-1]["id"]
+        with trio.fail_after(30):
+            while (await person.get("/trades", limit=1)).json()["trades"][0]["id"] == newest:
+                await trio.sleep(0.05)
+        bots.append(await person.bot(name="Counted"))
+        while seen["type"] != "bot_count_changed":
+            got += [trade["id"] for trade in seen["trades"]]
+            seen = await events.told()
+    for bot_id in bots:
+        await person.post(f"/bots/{bot_id}/pause")
+    trades = (await person.get("/trades")).json()["trades"]
+    made = {trade["id"] for trade in trades if trade["id"] >= oldest}
+    async with house.events(person.token, Last_Event_ID=seen["id"]) as events:
+        await person.delete(f"/bots/{bots[0]}")  # the last thing to be told
+        while (seen := await events.told()).get("total_bots") != 4:
+            got += [trade["id"] for trade in seen.get("trades", ())]
+    assert made <= set(got)
+    assert len(set(got)) == len(got)
+
+
 async def test_a_socket_resumes_by_offset(house: House) -> None:
     """X-C28."""
     person = await house.person()
