@@ -258,7 +258,7 @@ class Payment(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     a bill is paid to (paybill or till), `bill` its number, `bill_account` the account there. Of a
     reversal `bill` is the receipt that is given back, `phone` who paid it, "" where that is masked.
     `usd_rate` is of one whole token; `success_code` is document 002's. `retries` counts how often
-    an operator let it be tried again.
+    an operator let it be tried again, and `earlier` are the ids of the orders before the last.
     """
 
     id: int
@@ -316,6 +316,7 @@ class Payment(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     success_code: str = ""
     retries: int = 0
     last_retry_us: int = 0
+    earlier: tuple[str, ...] = ()
 
     @property
     def is_open(self) -> bool:
