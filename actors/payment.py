@@ -339,7 +339,9 @@ class PaymentActor:
 
     async def _evidence(self, result: Result | Outcome) -> str:
         if not isinstance(result, PushResult | TransferResult | StatusResult):
-            return await self._weigh(result, Source.CALLBACK)
+            named = isinstance(result, Paid) and result.submitted
+            shown: dict[str, Any] = {"submitted": named} if named else {}
+            return await self._weigh(result, Source.CALLBACK, **shown)
         confirms = self.parts.confirms
         heard = hear(self.payment, self.book.originator, result, confirms=confirms)
         if not isinstance(heard, Heard):

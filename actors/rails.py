@@ -99,6 +99,7 @@ class Paid:
     completed_at: str | None = None  # as the provider wrote it, East Africa Time
     message: str = ""
     code: str = "0"
+    submitted: str = ""  # the receipt a customer named, who may mean another payment's
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -122,6 +122,38 @@ async def test_the_providers_list_settles_what_was_bought_before_its_callback_co
     await world.check_books()
 
 
+async def test_receipts_of_two_purchases_taken_for_each_other_are_booked_once(
+    world: World,
+) -> None:
+    """X-C15, NXPY-C28: of two purchases that differ in nothing a customer may submit the wrong
+    one's receipt. Whose it is, the provider's list says."""
+    ann = await world.user()
+    await world.rule("lost_callback", phone=ann.mpesa)
+    before, bought = await booked(world), []
+    order = {"cryptoAmount": "0.5", "chain": "arbitrum", "tokenType": "USDC", "phone": ann.phone}
+    for _ in range(2):
+        status, made = await nexus(world, ann, "buy-crypto", **order)
+        assert status == 200, made
+        bought.append(made["data"]["transactionId"])
+    second, first = await world.until(
+        lambda: world.operations(ann.mpesa), lambda found: all(one["receipt"] for one in found)
+    )
+    submitted = {"mpesaReceiptNumber": second["receipt"], "amount": second["amount"]}
+    answers = [
+        await nexus(world, ann, "submit-receipt", transactionId=ref, **submitted) for ref in bought
+    ]
+    assert [status for status, _ in answers] == [200, 409]
+    await world.advance(31)
+    await reconcile(world)
+    for ref in bought:
+        await became(world, ann, ref, "completed")
+    for paid in (first, second):
+        await world.callback(paid["checkout"], "success")
+    await reconcile(world)
+    assert await booked(world) == before + first["amount"] + second["amount"]
+    await world.check_books()
+
+
 async def retried(world: World, who: Person, path: str, outcome: str) -> tuple[str, dict[str, str]]:
     """A payout that M-Pesa has refused and that an administrator lets be tried again, which is
     asked for with that outcome: its reference, and whom it pays."""
