@@ -317,6 +317,8 @@ def _known_cash(payment: Payment, paid: Paid, owner: int | None) -> Verdict | No
         return None
     alert = None
     if paid.amount_units is not None and paid.amount_units != payment.cash:
+        if paid.unasked:
+            return None  # a prompt is paid as it was asked for: this is other cash
         booked = f"booked {_whole(payment.cash)}, receipt {receipt} says "
         alert = Alert("amount_differs", booked + _whole(paid.amount_units))
     return Learn(receipt, alert)
