@@ -100,7 +100,10 @@ class Incoming:
         payment_id = await self._payment_of(payment)
         if payment_id is not None:
             paid = Paid(
-                receipt=payment.receipt, amount_units=payment.amount_units, phone=payment.phone
+                receipt=payment.receipt,
+                amount_units=payment.amount_units,
+                phone=payment.phone,
+                unasked=True,
             )
             return await self._payments.evidence(payment_id, paid)
         account = await self._account_of(payment)

@@ -23,14 +23,14 @@ from actors.payment_evidence import (
     Ask,
     Confirm,
     End,
+    Heard,
     Resend,
     Result,
     Settle,
     Source,
     Verdict,
-    belongs,
     has_overtaken,
-    known_by,
+    hear,
     weigh,
 )
 from actors.payment_handover import handed_over
@@ -339,15 +339,16 @@ class PaymentActor:
 
     async def _evidence(self, result: Result | Outcome) -> str:
         if not isinstance(result, PushResult | TransferResult | StatusResult):
-            return await self._weigh(result, Source.CALLBACK)
-        if not belongs(self.payment, self.parts.originator(self.payment), result):
-            log.warning("callback of another payment", ref=self.payment.ref)
-            self._ask_about()
-            return "another payment's"
-        source = Source.STATUS if isinstance(result, StatusResult) else Source.CALLBACK
-        confirm = self.parts.confirms and isinstance(result, PushResult)
-        known = known_by(self.payment, result)
-        return await self._weigh(result.outcome, source, confirm=confirm, **known)
+            named = isinstance(result, Paid) and result.submitted
+            shown: dict[str, Any] = {"submitted": named} if named else {}
+            return await self._weigh(result, Source.CALLBACK, **shown)
+        confirms = self.parts.confirms
+        heard = hear(self.payment, self.book.originator, result, confirms=confirms)
+        if not isinstance(heard, Heard):
+            log.warning("callback of another order", ref=self.payment.ref, whose=heard.verdict)
+            return await self._carry_out(heard, {})
+        await self.book.alert(heard.alert)
+        return await self._weigh(heard.outcome, heard.source, confirm=heard.confirm, **heard.known)
 
     async def _weigh(
         self, outcome: Outcome, source: Source, *, confirm: bool = False, **known: Any

@@ -66,6 +66,11 @@ class PaymentBook:
         self._parts = parts
         self._stale = False
 
+    @property
+    def originator(self) -> str:
+        """Our id of its order at the provider."""
+        return self._parts.originator(self.payment)
+
     async def refresh(self) -> None:
         """Read the payment again if what is known of it may not be what is stored."""
         if not self._stale:

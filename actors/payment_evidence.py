@@ -119,6 +119,18 @@ class Nothing:
     alert: Alert | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """A provider's result that is about the payment: what it says, what its ids tell, and what
+    operators are told of it in any case."""
+
+    outcome: Outcome
+    source: Source
+    confirm: bool
+    known: dict[str, Any]
+    alert: Alert | None = None
+
+
 Verdict = Settle | Book | Review | End | Confirm | Learn | Ask | Resend | Nothing
 
 
@@ -155,6 +167,44 @@ def has_overtaken(payment: Payment, result: Result | Outcome) -> bool:
     ordered it is told that it was accepted first (MPWS-C11)."""
     is_push = isinstance(result, PushResult) and payment.kind in COLLECTIONS
     return is_push and payment.is_open and payment.asking and not payment.checkout
+
+
+def hear(
+    payment: Payment, originator: str, result: Result, *, confirms: bool
+) -> Heard | Ask | Nothing:
+    """Whether a result that came in at the payment's own address counts.
+
+    Of one that was tried again (NXPY-C57) it may be an earlier order's. That one's failure is
+    known already; what it paid is this payment's cash like any other (X-C15), and the last order
+    may be paid as well.
+    """
+    source = Source.STATUS if isinstance(result, StatusResult) else Source.CALLBACK
+    confirm = confirms and isinstance(result, PushResult)
+    if not _is_earlier(payment, originator, result):
+        if not belongs(payment, originator, result):
+            return Ask("another payment's")
+        return Heard(result.outcome, source, confirm, known_by(payment, result))
+    if confirm or not isinstance(result.outcome, Paid):
+        return Nothing("an earlier order's")  # cash of a push is in the provider's list, too
+    alert = None
+    if payment.is_open:
+        said = f"receipt {result.outcome.receipt}; the last order may be paid, too"
+        alert = Alert("earlier_order_paid", said)
+    return Heard(result.outcome, source, confirm, {}, alert)
+
+
+def _is_earlier(payment: Payment, originator: str, result: Result) -> bool:
+    """Whether it is about an order before the last: it names one, or what is not the last's."""
+    match result:
+        case PushResult(checkout=checkout):
+            named = {checkout}
+        case TransferResult():
+            named = {result.originator, result.conversation}
+        case StatusResult():
+            named = {result.original_originator or "", result.original_conversation or ""}
+    if not payment.retries or named & {payment.checkout, payment.conversation, originator} - {""}:
+        return False
+    return not named.isdisjoint(payment.earlier) or not belongs(payment, originator, result)
 
 
 def known_by(payment: Payment, result: Result) -> dict[str, Any]:
@@ -267,6 +317,8 @@ def _known_cash(payment: Payment, paid: Paid, owner: int | None) -> Verdict | No
         return None
     alert = None
     if paid.amount_units is not None and paid.amount_units != payment.cash:
+        if paid.unasked:
+            return None  # a prompt is paid as it was asked for: this is other cash
         booked = f"booked {_whole(payment.cash)}, receipt {receipt} says "
         alert = Alert("amount_differs", booked + _whole(paid.amount_units))
     return Learn(receipt, alert)

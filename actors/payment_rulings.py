@@ -126,12 +126,14 @@ async def _approve(book: PaymentBook, audit: AuditEntry) -> None:
 async def begun_again(book: PaymentBook, now_us: int, audit: AuditEntry) -> Ruled | NotRuled:
     """Let a failed payment be asked for once more, its money set aside anew (NXPY-C57).
 
-    Not one whose cash came after all: that is in suspense, and for an operator.
+    Not one whose cash came after all: that is in suspense, and for an operator. What comes of the
+    order that failed may still arrive, so the ids the provider knows it by are kept.
     """
     payment = book.payment
     state = after(payment.kind, payment.state, Move.RETRY)
     if state is None or payment.cash:
         return NotRuled.DECIDED
+    ids = (payment.checkout, payment.conversation, book.originator)
     moved = book.next(
         state,
         asked_us=0,
@@ -141,6 +143,8 @@ async def begun_again(book: PaymentBook, now_us: int, audit: AuditEntry) -> Rule
         refusal="",
         checkout="",
         conversation="",
+        earlier=(*payment.earlier, *(name for name in ids if name)),
+        claim="",  # of the order before: it says nothing of the next one
         code="",
         reason="",
         attempts=0,

@@ -127,9 +127,10 @@ async def _to_suspense(book: PaymentBook, verdict: Book) -> str:
     """
     payment, receipt, amount = book.payment, verdict.receipt, verdict.amount
     is_late = not payment.cash and after(payment.kind, payment.state, Move.CHARGE) is not None
+    first = "" if payment.unreceipted else receipt  # that of the cash before is still to come
     moved = book.next(
         contested=payment.contested or is_late,
-        provider_receipt=payment.provider_receipt or receipt,
+        provider_receipt=payment.provider_receipt or first,
         unreceipted=payment.unreceipted or not receipt,
         cash=payment.cash or amount,
     )

@@ -99,6 +99,8 @@ class Paid:
     completed_at: str | None = None  # as the provider wrote it, East Africa Time
     message: str = ""
     code: str = "0"
+    submitted: str = ""  # the receipt a customer named, who may mean another payment's
+    unasked: bool = False  # it only names the payment: its payer may have typed that
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -44,7 +44,8 @@ class ReconcileStore(Protocol):
         ...
 
     async def ended_payments(self, created_after_us: int, limit: int) -> list[Payment]:
-        """Those that ended without money."""
+        """Those that ended without money by our patience or a person, not by the provider's word,
+        the oldest first."""
         ...
 
     async def pulled_us(self) -> int:
@@ -142,7 +143,7 @@ class Reconciler:
         now_us = self._clock.now_us()
         late = await self._store.open_payments(now_us - AGE_US, ASKED_AT_MOST)
         ended = await self._store.ended_payments(now_us - BACK_US, ASKED_AT_MOST)
-        before = [*late, *(payment for payment in ended if _is_unsaid(payment))]
+        before = [*late, *ended]
         limit = trio.CapacityLimiter(ASKED_AT_ONCE)
 
         async def ask(payment: Payment) -> None:
@@ -215,11 +216,6 @@ class Reconciler:
         self._registered = isinstance(answer, Registered)
         if not isinstance(answer, Registered):
             log.warning("addresses not registered", reason=answer.message)
-
-
-def _is_unsaid(payment: Payment) -> bool:
-    """Whether it ended by our patience or a person, not by the provider's word."""
-    return bool(payment.asked_us) and not payment.code and not payment.cash
 
 
 def _line(before: Payment, after: Payment) -> Line:

@@ -245,7 +245,8 @@ class Payment(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     `silent` when there was none at all (else the provider answered that it had failed), and
     `refusal` the last refusal that doubt keeps from counting. Of the cash: `cash` is what was
     booked for it in units of `local_asset`, `provider_receipt` the first receipt of it, and
-    `unreceipted` while cash is booked whose receipt is not known. `claim` is the receipt a
+    `unreceipted` while cash is booked whose receipt is not known; `submitted` is the receipt its
+    owner completed it by, which may be of other cash of theirs. `claim` is the receipt a
     callback named while the provider is asked to confirm it; `contested` while nobody has decided
     who bears cash that went out after the payment had failed. `code` and `reason` are the
     provider's last word; `merchant` is its second id of a push.
@@ -258,7 +259,7 @@ class Payment(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     a bill is paid to (paybill or till), `bill` its number, `bill_account` the account there. Of a
     reversal `bill` is the receipt that is given back, `phone` who paid it, "" where that is masked.
     `usd_rate` is of one whole token; `success_code` is document 002's. `retries` counts how often
-    an operator let it be tried again.
+    an operator let it be tried again, and `earlier` are the ids of the orders before the last.
     """
 
     id: int
@@ -304,6 +305,7 @@ class Payment(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     refusal: str = ""
     cash: int = 0
     unreceipted: bool = False
+    submitted: str = ""
     claim: str = ""
     contested: bool = False
     attempts: int = 0
@@ -316,6 +318,7 @@ class Payment(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     success_code: str = ""
     retries: int = 0
     last_retry_us: int = 0
+    earlier: tuple[str, ...] = ()
 
     @property
     def is_open(self) -> bool:

@@ -1,6 +1,7 @@
 """Callbacks of three surfaces at once, and one receipt for all of them (XS-04, XS-05)."""
 
 import json
+from itertools import count
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from tests.flows.client import Person, World
 from tests.flows.mpesa import STK, line, new_hash, ordered, reconcile
 
 NEXUS = "/nexuspay/api/mpesa"
+_tills = count(810_100)
 
 
 async def nexus(world: World, who: Person, path: str, **body: Any) -> tuple[int, Any]:
@@ -117,4 +119,112 @@ async def test_the_providers_list_settles_what_was_bought_before_its_callback_co
     await world.callback(paid["checkout"], "success")
     done = await transaction(world, ben, bought["data"]["transactionId"])
     assert done["status"] == "completed"
+    await world.check_books()
+
+
+async def test_receipts_of_two_purchases_taken_for_each_other_are_booked_once(
+    world: World,
+) -> None:
+    """X-C15, NXPY-C28: of two purchases that differ in nothing a customer may submit the wrong
+    one's receipt. Whose it is, the provider's list says."""
+    ann = await world.user()
+    await world.rule("lost_callback", phone=ann.mpesa)
+    before, bought = await booked(world), []
+    order = {"cryptoAmount": "0.5", "chain": "arbitrum", "tokenType": "USDC", "phone": ann.phone}
+    for _ in range(2):
+        status, made = await nexus(world, ann, "buy-crypto", **order)
+        assert status == 200, made
+        bought.append(made["data"]["transactionId"])
+    second, first = await world.until(
+        lambda: world.operations(ann.mpesa), lambda found: all(one["receipt"] for one in found)
+    )
+    submitted = {"mpesaReceiptNumber": second["receipt"], "amount": second["amount"]}
+    answers = [
+        await nexus(world, ann, "submit-receipt", transactionId=ref, **submitted) for ref in bought
+    ]
+    assert [status for status, _ in answers] == [200, 409]
+    await world.advance(31)
+    await reconcile(world)
+    for ref in bought:
+        await became(world, ann, ref, "completed")
+    for paid in (first, second):
+        await world.callback(paid["checkout"], "success")
+    await reconcile(world)
+    assert await booked(world) == before + first["amount"] + second["amount"]
+    await world.check_books()
+
+
+async def retried(world: World, who: Person, path: str, outcome: str) -> tuple[str, dict[str, str]]:
+    """A payout that M-Pesa has refused and that an administrator lets be tried again, which is
+    asked for with that outcome: its reference, and whom it pays."""
+    till = str(next(_tills))
+    party = {"phone": who.mpesa} if path == "withdraw" else {"target": till}
+    more = {"phone": who.phone} if path == "withdraw" else {"tillNumber": till}
+    await world.rule("insufficient", **party)
+    status, made = await nexus(world, who, path, amount="500", **more)
+    assert status == 200, made
+    ref = made["data"]["transactionId"]
+    await became(world, who, ref, "failed")
+    await world.rule(outcome, **party)
+    admin = (await world.post("/sandbox/token", user="admin@example.com"))["token"]
+    answer = await world.http.put(
+        f"/nexuspay/api/admin/transactions/{ref}/status",
+        json={"status": "pending", "notes": "again"},
+        headers={"Authorization": f"Bearer {admin}"},
+    )
+    assert answer.status_code == 200, answer.text
+    await world.until(lambda: orders(world, party), lambda found: len(found) == 2)
+    return ref, party
+
+
+async def orders(world: World, party: dict[str, str]) -> Any:
+    """What reached M-Pesa, the newest first."""
+    return (await world.get("/sandbox/mpesa/operations", **party))["operations"]
+
+
+async def became(world: World, who: Person, ref: str, word: str) -> None:
+    """Return once the transaction has that status."""
+    await world.until(lambda: transaction(world, who, ref), lambda found: found["status"] == word)
+
+
+async def booked(world: World) -> float:
+    """What the books say of the cash at M-Pesa."""
+    admin = (await world.post("/sandbox/token", user="admin@example.com"))["token"]
+    headers = {"Authorization": f"Bearer {admin}"}
+    found: float = (await world.http.post("/ops/float", headers=headers)).json()["booked"]
+    return found
+
+
+@pytest.mark.parametrize("path", ["withdraw", "till"])
+async def test_what_the_first_order_of_a_retried_payout_paid_is_in_the_books(
+    world: World, path: str
+) -> None:
+    """X-C15, NXPY-C57: M-Pesa pays the order it had refused; each shilling that went out is
+    booked once, whichever order it was of."""
+    ann = await world.user(balances={"arbitrum:USDC": "50"})
+    before = await booked(world)
+    ref, party = await retried(world, ann, path, "no_callback")
+    second, first = [order["conversation"] for order in await orders(world, party)]
+    for _ in range(2):
+        await world.callback(first, "success")
+    await became(world, ann, ref, "completed")
+    assert await booked(world) == before - 500
+    await world.callback(second, "success")
+    await world.until(lambda: booked(world), lambda now: now == before - 1000)
+    await world.check_books()
+
+
+@pytest.mark.parametrize("path", ["withdraw", "till"])
+async def test_the_first_orders_failure_told_again_does_not_end_the_next(
+    world: World, path: str
+) -> None:
+    """X-C15, NXPY-C57: it comes in at the same address while the next one is being asked for."""
+    ann = await world.user(balances={"arbitrum:USDC": "50"})
+    ref, party = await retried(world, ann, path, "slow")
+    second, first = [order["conversation"] for order in await orders(world, party)]
+    await world.callback(first, "insufficient")
+    await trio.sleep(0.5)
+    assert (await transaction(world, ann, ref))["status"] == "pending"
+    await world.callback(second, "success")
+    await became(world, ann, ref, "completed")
     await world.check_books()

@@ -15,7 +15,7 @@ import pytest
 import trio
 
 from providers.sandbox.mpesa.store import FileStore
-from tests.flows.client import World
+from tests.flows.client import World, until_status
 from tests.flows.conftest import serving
 from tests.flows.mpesa import B2C, line, new_hash, ordered
 
@@ -102,4 +102,39 @@ async def test_unasked_cash_is_checked_credited_once_and_never_forged(
         assert await withdrawn(151) == "INSUFFICIENT_FUNDS"
         assert await world.until(lambda: withdrawn(150), lambda it: it == "queued") == "queued"
         assert await withdrawn(1) == "INSUFFICIENT_FUNDS"
+        await world.check_books()
+
+
+async def test_cash_typed_in_for_a_deposit_is_not_taken_for_its_own(
+    incoming: tuple[str, Path],
+) -> None:
+    """X-C15: the deposit was found paid by asking, so that its receipt is not known yet. Both are
+    booked, each as large as it is, and what was not credited can be given back."""
+    base, folder = incoming
+    async with httpx.AsyncClient(base_url=base, timeout=30) as http:
+        world = World(http)
+        confirm, _ = await registered(folder)
+        admin = (await world.post("/sandbox/token", user="admin@example.com"))["token"]
+
+        async def ops(path: str, **body: Any) -> Any:
+            answer = await http.post(path, json=body, headers={"Authorization": f"Bearer {admin}"})
+            return answer.json()
+
+        async def given_back(receipt: str) -> Any:
+            return await ops("/ops/reversals", receipt=receipt)
+
+        ann, typed = await world.user(), notice("", "500.00")
+        await world.rule("lost_callback", phone=ann.mpesa)
+        async with world.cashier(ann) as client:
+            order = {"amount": 1000, "local_currency": "KES", "service": "mpesa"}
+            ref = (await client.ask("deposit_request", **order))["request_ref"]
+            paid = await world.until(lambda: world.operation(ann.mpesa), lambda it: it["receipt"])
+            await world.advance(121)
+            await until_status(world, client, ref, "completed")
+        await http.post(confirm, json={**typed, "BillRefNumber": ref[-12:]})
+        unknown = {"error": "no such receipt"}
+        found = await world.until(lambda: given_back(typed["TransID"]), lambda it: it != unknown)
+        assert found.get("amount") == 500, found
+        await ops("/ops/reconcile")
+        assert await given_back(paid["receipt"]) == {"error": "the cash was credited to its owner"}
         await world.check_books()

@@ -1,5 +1,6 @@
 """What each piece of evidence means for a payment, as a table (X-C15)."""
 
+from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -126,6 +127,16 @@ def test_the_receipt_of_cash_booked_without_one_is_learned_and_compared() -> Non
     assert isinstance(verdict, Learn)
     assert verdict.alert is not None
     assert verdict.alert.kind == "amount_differs"
+
+
+def test_another_amount_under_its_reference_is_not_the_cash_booked_without_a_receipt() -> None:
+    """X-C15: the payer typed the reference again. A prompt is not paid in part."""
+    booked = change(DEPOSIT, state=State.COMPLETED, cash=units_of("1000"), unreceipted=True)
+    typed = replace(paid("R2", "500"), unasked=True)
+    verdict = weigh(booked, typed, Source.CALLBACK, None)
+    assert isinstance(verdict, Book)
+    assert (verdict.receipt, verdict.amount) == ("R2", units_of("500"))
+    assert weigh(booked, replace(paid(), unasked=True), Source.CALLBACK, None) == Learn("R1")
 
 
 @pytest.mark.parametrize(("base", "kes"), [(DEPOSIT, "1000"), (PAYOUT, "666")])
