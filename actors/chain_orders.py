@@ -71,10 +71,12 @@ class ChainOrders(ChainPayments):
 
     async def pay(self, payment: Payment) -> ChainAnswer:
         chain, asset = chain_key(payment.chain), payment.asset
-        address = self._aliases.get(payment.address, payment.address)
         units, token = sent_on_chain(payment), self._rail.token(chain, asset)
         if token is None:
             return Refused(f"{asset} is not carried on {chain}")
+        address = self._aliases.get(payment.address, payment.address)
+        # People write one address in several ways; a request that waits for what arrives has ours.
+        address = self._rail.canonical(chain, address) or address
         try:
             # What a chain may have heard of is never settled any other way.
             if await self._rail.status(payment.ref) is None:

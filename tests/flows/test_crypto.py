@@ -1,6 +1,7 @@
 """FC-14, FC-20, XS-07: cryptocurrency in and out, over the real port and the simulated chains."""
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -337,16 +338,22 @@ async def test_xs_07_a_withdrawal_to_an_address_of_this_house_is_settled_in_the_
     await world.check_books()
 
 
-async def test_a_withdrawal_to_another_customers_deposit_address_completes_their_request(
-    world: World,
+@pytest.mark.parametrize(
+    ("currency", "respelled"), [("USDT", str), ("USDC", str.lower), ("BTC", str.upper)]
+)
+async def test_xs_07_a_withdrawal_to_another_customers_deposit_address_completes_their_request(
+    world: World, currency: str, respelled: Callable[[str], str]
 ) -> None:
-    sender, receiver = await world.user(balances={"USDT": "200"}), await world.user()
+    """However the sender has spelled it."""
+    sender, receiver = await world.user(balances={currency: "200"}), await world.user()
     async with world.cashier(sender) as paying, world.cashier(receiver) as paid:
-        asked = await announce(paid, "USDT", 98)
-        await withdraw(world, paying, sender, "USDT", asked["wallet_address"], 100)
+        asked = await announce(paid, currency, 98)
+        to = respelled(asked["wallet_address"])
+        made = await withdraw(world, paying, sender, currency, to, 100)
         await paying.event("withdraw_completed")
         event = (await paid.event("deposit_completed"))["data"]
-        assert (event["request_ref"], event["amount"]) == (asked["request_ref"], 98)
+        assert event["request_ref"] == asked["request_ref"]
+        assert event["amount"] == made["amount_to_receive"]
     await world.check_books()
 
 
