@@ -149,6 +149,7 @@ class ChainBooks(ChainFacts):
             local_asset=asset,
             local_amount=deposit.units,
             usd_amount=usd.units,
+            usd_rate=usd.rate,
             address=deposit.address,
             chain=CASHIER_CHAINS[asset][0],
             created_us=now_us,

@@ -17,7 +17,7 @@ from actors.payment_parts import completed_fact, label
 from actors.payment_verdicts import carry_out
 from domain.chain_settlement import received, sent_on_chain
 from domain.chains.transfers import Deposit, Withdrawal, WithdrawalState
-from domain.money import ASSETS, round_down
+from domain.money import ASSETS, convert, round_down
 from domain.payments import SILENCE_US, Kind, Move, Payment, State, after
 from domain.settlement import paid_out
 
@@ -45,11 +45,10 @@ async def _arrived(book: PaymentBook, deposit: Deposit) -> bool:
     state = after(payment.kind, payment.state, Move.PAID)
     if payment.kind is not Kind.CRYPTO_DEPOSIT or state is None:
         return False
-    value = payment.usd_amount * units // payment.amount
     done = book.next(
         state,
         amount=units,
-        usd_amount=round_down(value, ASSETS["USD"].decimals),
+        usd_amount=_in_usd(payment, units),
         provider_receipt=deposit.key,
         cash=units,
     )
@@ -62,6 +61,15 @@ async def _arrived(book: PaymentBook, deposit: Deposit) -> bool:
     )
     await book.record(done, deed)
     return True
+
+
+def _in_usd(payment: Payment, units: int) -> int:
+    """By the rate it was announced at, not in proportion: of next to nothing the value is nothing.
+    Requests of older versions know no rate."""
+    value = payment.usd_amount * units // payment.amount
+    if payment.usd_rate:
+        value = convert(units, payment.usd_rate)
+    return round_down(value, ASSETS["USD"].decimals)
 
 
 async def _answered(book: PaymentBook, now_us: int, answer: ChainAnswer) -> None:

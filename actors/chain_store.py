@@ -79,7 +79,7 @@ class DepositStore(Protocol):
         again what was paid there; how many withdrawals that is."""
         ...
 
-    async def mature(self, chain: str, up_to: int, credit: Credit) -> int:
+    async def mature(self, chain: str, up_to: int, credit: Credit, at_us: int) -> int:
         """Confirm what was seen in blocks up to `up_to`, counting dust; how many there were."""
         ...
 

@@ -195,8 +195,10 @@ class Sweeps:
         was begun before stays begun, and asking again goes on from there."""
         assert self._spender.collects, "the caller has looked"
         async with self._turn:
+            # What is confirmed while the plan is made may not be in it: sweeps are of this moment.
+            asked_us = self._clock.now_us()
             plan = await self.plan(chain, least_usd, everything=everything)
-            rows = [await self._begin(chain, row, operator) for row in plan.rows]
+            rows = [await self._begin(chain, row, operator, asked_us) for row in plan.rows]
             self._rail.stored(chain)
         return msgspec.structs.replace(plan, rows=rows)
 
@@ -275,19 +277,18 @@ class Sweeps:
 
     # --- beginning -------------------------------------------------------------------------
 
-    async def _begin(self, chain: str, row: Row, operator: Operator) -> Row:
+    async def _begin(self, chain: str, row: Row, operator: Operator, asked_us: int) -> Row:
         if row.action not in (Action.SWEEP, Action.TOP_UP):
             return row
         sweeps, given = await self._store.number(chain, row.address)
         sweep_id = row.id or f"SWP-{chain}-{row.address}-{sweeps + 1}"
         made = []
         if row.top_up:
-            made.append(self._gas(chain, row, f"{sweep_id}-gas-{given + 1}"))
+            made.append(self._gas(chain, row, f"{sweep_id}-gas-{given + 1}", asked_us))
         if row.action is Action.SWEEP:
-            made.append(self._sweep(chain, row, sweep_id))
-        now_us = self._clock.now_us()
+            made.append(self._sweep(chain, row, sweep_id, asked_us))
         deed = AuditEntry(
-            at_us=now_us,
+            at_us=self._clock.now_us(),
             operator_id=operator.id,
             how=operator.how,
             action=f"{row.action.value} deposits",
@@ -299,7 +300,7 @@ class Sweeps:
         log.info("sweep begun", id=sweep_id, action=row.action.value, by=operator.id)
         return msgspec.structs.replace(row, id=sweep_id)
 
-    def _sweep(self, chain: str, row: Row, sweep_id: str) -> Withdrawal:
+    def _sweep(self, chain: str, row: Row, sweep_id: str, at_us: int) -> Withdrawal:
         return Withdrawal(
             id=sweep_id,
             chain=chain,
@@ -307,13 +308,13 @@ class Sweeps:
             address=self._ends[chain].payer.address,
             amount_raw=row.amount_raw,
             state=WithdrawalState.QUEUED,
-            created_us=self._clock.now_us(),
+            created_us=at_us,
             kind=WithdrawalKind.SWEEP,
             source=row.address,
             source_key=f"{row.owner.purpose}/{_derived_by(row.owner)}",
         )
 
-    def _gas(self, chain: str, row: Row, gas_id: str) -> Withdrawal:
+    def _gas(self, chain: str, row: Row, gas_id: str, at_us: int) -> Withdrawal:
         return Withdrawal(
             id=gas_id,
             chain=chain,
@@ -321,7 +322,7 @@ class Sweeps:
             address=row.address,
             amount_raw=row.top_up,
             state=WithdrawalState.QUEUED,
-            created_us=self._clock.now_us(),
+            created_us=at_us,
             kind=WithdrawalKind.GAS,
         )
 

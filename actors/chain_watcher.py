@@ -253,7 +253,7 @@ class Watcher:
         deep = self._block - self._chain.confirmations + 1
         if self._unsettled is not None and self._unsettled <= deep:
             key = self._chain.key
-            await self._store.mature(key, deep, self._credit)
+            await self._store.mature(key, deep, self._credit, self._parts.clock.now_us())
             self._unsettled = await self._store.earliest_seen(key)
             self._untold = True
         if self._untold:

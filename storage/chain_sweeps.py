@@ -12,7 +12,8 @@ from storage.chain_withdrawals import WITHDRAWAL_COLUMNS, withdrawal_of
 from storage.pool import Pool
 from storage.users import store_errors
 
-# Deposits that were settled on us are in no block, and on no address.
+# Deposits that were settled on us are in no block, and on no address. A sweep takes for certain
+# what was confirmed before it was asked for: of Bitcoin nothing else is spent.
 _CANDIDATES: Final = """
 SELECT address, min(owner), min(purpose), array_agg(DISTINCT token ORDER BY token)
 FROM chain_deposits d
@@ -20,7 +21,7 @@ WHERE chain = %(chain)s AND state = 'confirmed' AND block > 0
   AND (%(everything)s OR NOT EXISTS (
       SELECT FROM chain_withdrawals w
       WHERE w.chain = d.chain AND w.source = d.address AND w.token = d.token AND w.kind = 'sweep'
-        AND w.state = 'confirmed' AND w.created_us > d.seen_us))
+        AND w.state = 'confirmed' AND w.created_us > greatest(d.seen_us, d.confirmed_us)))
 GROUP BY address ORDER BY min(d.id) LIMIT %(limit)s
 """
 _OPEN: Final = f"""

@@ -84,7 +84,8 @@ INSERT INTO chain_dust (owner, purpose, chain, token, raw) VALUES (%s, %s, %s, %
 ON CONFLICT (owner, purpose, chain, token) DO UPDATE SET raw = excluded.raw
 """
 _CONFIRM: Final = """
-UPDATE chain_deposits SET state = 'confirmed', counted = true, units = %s WHERE id = %s
+UPDATE chain_deposits SET state = 'confirmed', counted = true, units = %s, confirmed_us = %s
+WHERE id = %s
 """
 _EARLIEST: Final = "SELECT min(block) FROM chain_deposits WHERE chain = %s AND state = 'seen'"
 _COLUMNS: Final = """id, chain, token, tx_hash, ordinal, address, owner, purpose, amount_raw, block,
@@ -148,12 +149,12 @@ class PostgresChains(PostgresWithdrawals):
                 await connection.execute(_MOVE_CURSOR, [chain, cursor.block, list(cursor.hashes)])
         return reopened.rowcount
 
-    async def mature(self, chain: str, up_to: int, credit: Credit) -> int:
+    async def mature(self, chain: str, up_to: int, credit: Credit, at_us: int) -> int:
         with store_errors():
             async with self._pool.transaction() as connection:
                 rows = await (await connection.execute(_RIPE, [chain, up_to])).fetchall()
                 for row in rows:
-                    await _count(connection, chain, row, credit)
+                    await _count(connection, chain, row, credit, at_us)
         return len(rows)
 
     async def earliest_seen(self, chain: str) -> int | None:
@@ -181,7 +182,9 @@ async def load_words(pool: Pool, box: SecretBox, make: Callable[[], str], at_us:
     return box.open(bytes(row[0]), _SEED_CONTEXT)
 
 
-async def _count(connection: TrioConnection, chain: str, row: Row, credit: Credit) -> None:
+async def _count(
+    connection: TrioConnection, chain: str, row: Row, credit: Credit, at_us: int
+) -> None:
     """Confirm one deposit: its raw amount and the owner's dust make units and new dust."""
     deposit_id, token, amount_raw, counted, owner, purpose = row
     assert not counted, "a counted deposit is never merely seen"
@@ -190,7 +193,7 @@ async def _count(connection: TrioConnection, chain: str, row: Row, credit: Credi
     units, dust = credit(token, int(amount_raw) + (int(kept[0]) if kept else 0))
     if dust or kept:
         await connection.execute(_KEEP_DUST, [*place, dust])
-    await connection.execute(_CONFIRM, [units, deposit_id])
+    await connection.execute(_CONFIRM, [units, at_us, deposit_id])
 
 
 def _found(deposit: Deposit, at_us: int) -> list[object]:

@@ -5,6 +5,7 @@ from typing import Any
 import trio
 
 from tests.flows.client import World, status, until_status
+from tests.flows.test_crypto import announce, mined, pay
 
 MPESA = {
     "amount": 1000,
@@ -307,3 +308,20 @@ async def test_fc_21_deposit_refusals(world: World) -> None:
             assert await socket.refused("deposit_request", **{**MPESA, **change}) == text
         assert (await client.ask("get_history"))["deposits"] == []
         assert await world.operations(user.mpesa) == []
+
+
+async def test_cash_c58_the_value_is_of_what_came_however_little_was_announced(
+    world: World,
+) -> None:
+    """A satoshi is worth no cent, and what comes in its place is worth what it is."""
+    user = await world.user()
+    async with world.cashier(user) as client:
+        usual = (await announce(client, "BTC", 1))["request_ref"]
+        worth = (await client.ask("get_deposit_status", request_ref=usual))["amount_usd"]
+        await client.ask("cancel_deposit", request_ref=usual)
+        made = await announce(client, "BTC", 0.00000001)
+        await pay(world, "BTC", made["wallet_address"], "1")
+        event = (await mined(world, client, "deposit_completed", "bitcoin"))["data"]
+        assert (event["request_ref"], event["amount"]) == (made["request_ref"], 1)
+        shown = await client.ask("get_deposit_status", request_ref=made["request_ref"])
+        assert shown["amount_usd"] == worth > 0

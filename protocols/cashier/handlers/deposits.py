@@ -168,12 +168,14 @@ async def _by_chain(cashier: Cashier, call: Call, request: DepositRequest, units
     chains, chain = services.chain(cashier, asset.code, Problem.NO_CRYPTO_DEPOSITS)
     account = await _open_for_credit(cashier, wallet(call.user_id, asset.code))
     address = await chains.deposit_address(call.user_id, chain)
+    quote = await cashier.quote(asset.code, "USD")
     draft = drafted(
         cashier,
         Kind.CRYPTO_DEPOSIT,
         account,
         units,
-        usd_amount=await cashier.in_usd(asset.code, units),
+        usd_amount=receive(quote, asset.code, units).units,
+        usd_rate=quote.rate,
         address=address,
         chain=chain.value,
     )

@@ -88,6 +88,26 @@ async def test_a_deposit_is_collected_into_the_hot_wallet(
         ]
 
 
+async def test_what_was_not_settled_when_its_address_was_swept_is_collected_the_next_time(
+    pool: Pool,
+) -> None:
+    """Of Bitcoin only settled coins are spent: a deposit that was merely seen stays behind."""
+    async with opened(pool, "bitcoin") as house:
+        address = await deposited(house, "bitcoin", "BTC", "0.5")
+        await house.sims.deposit("bitcoin", address, "BTC", Decimal("0.25"))
+        house.block()
+        await house.look("bitcoin")  # it is seen
+        house.clock.advance(1)
+        await execute(house, "bitcoin")
+        await house.settle("bitcoin", 20)
+        assert await lies_at(house, "bitcoin", address, "BTC") == 25_000_000
+        assert house.facts.credited == [(ALICE, "BTC", USD // 2), (ALICE, "BTC", USD // 4)]
+        assert actions(await execute(house, "bitcoin")) == [("BTC", Action.SWEEP)]
+        await house.settle("bitcoin", 20)
+        assert await lies_at(house, "bitcoin", address, "BTC") == 0
+        assert actions(await execute(house, "bitcoin")) == []
+
+
 @pytest.mark.parametrize(("chain", "token"), [("arbitrum", "USDC"), ("tron", "USDT")])
 async def test_a_sweep_survives_restarts_and_lost_replies_and_is_sent_once(
     pool: Pool, chain: str, token: str
@@ -127,7 +147,9 @@ async def test_two_servers_cannot_both_sweep_an_address(pool: Pool) -> None:
         plan = await house.sweeps.plan("polygon", USD)
         await execute(house, "polygon")
         row = plan.rows[0]
-        assert (await house.sweeps._begin("polygon", row, BY)).action is Action.UNDER_WAY
+        assert (
+            await house.sweeps._begin("polygon", row, BY, house.clock.now_us())
+        ).action is Action.UNDER_WAY
         assert len((await states(house))["sweep"]) == 1
         assert row.address == address
 
