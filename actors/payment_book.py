@@ -14,7 +14,7 @@ import structlog
 
 from actors.payment_evidence import Alert
 from actors.payment_parts import Parts, feed_of, label
-from actors.payment_store import AlertRaised, PaymentMoved, ReceiptBooked
+from actors.payment_store import AlertRaised, PaymentMoved, ReceiptBooked, ReceiptSubmitted
 from domain.events import Event, Fact
 from domain.ledger import Effects, Intent, Posting, Recorded, Refusal, Ticket
 from domain.payments import Payment, State
@@ -195,6 +195,8 @@ class PaymentBook:
                 receipt=deed.receipt, payment_id=final.id, amount=deed.cash, booked_us=now_us
             )
             changes.append(booked)
+        if final.submitted:
+            changes.append(ReceiptSubmitted(final.submitted, final.id))
         if (alert := deed.alert) is not None:
             changes.append(
                 AlertRaised(kind=alert.kind, ref=final.ref, message=alert.message, raised_us=now_us)

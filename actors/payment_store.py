@@ -33,6 +33,13 @@ class ReceiptBooked(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     booked_us: int
 
 
+class ReceiptSubmitted(msgspec.Struct, frozen=True, gc=False):
+    """A customer has completed a payment by this receipt, whosever cash it is."""
+
+    receipt: str
+    payment_id: int
+
+
 class AlertRaised(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """Something for operators, written with the move that caused it."""
 
@@ -77,6 +84,10 @@ class PaymentStore(Protocol):
 
     async def receipt_owner(self, provider_receipt: str) -> int | None:
         """Id of the payment this receipt of the provider was booked for."""
+        ...
+
+    async def is_receipt_used(self, provider_receipt: str) -> bool:
+        """Whether it was booked for anything, or a customer has completed a payment by it."""
         ...
 
     async def open_ids(self) -> Sequence[int]:

@@ -7,7 +7,12 @@ from typing import Any, Final
 import msgspec
 from psycopg.types.numeric import Int8
 
-from actors.payment_store import PaymentCreated, PaymentMoved, ReceiptBooked
+from actors.payment_store import (
+    PaymentCreated,
+    PaymentMoved,
+    ReceiptBooked,
+    ReceiptSubmitted,
+)
 from domain.ledger import Ticket
 from domain.payments import MPESA_PAYOUTS, OPEN, Kind, Payment
 from storage.arrays import Column, blobs, int8, int8s, texts
@@ -73,6 +78,15 @@ INSERT INTO provider_receipts (receipt, payment_id, amount, booked_us)
 SELECT receipt, payment_id, amount::numeric, booked_us
 FROM unnest($1::text[], $2::bigint[], $3::text[], $4::bigint[])
     AS n (receipt, payment_id, amount, booked_us)
+"""
+_SUBMIT: Final = """
+INSERT INTO submitted_receipts (receipt, payment_id)
+SELECT receipt, payment_id FROM unnest($1::text[], $2::bigint[]) AS n (receipt, payment_id)
+ON CONFLICT DO NOTHING
+"""
+_IS_USED: Final = """
+SELECT EXISTS (SELECT FROM provider_receipts WHERE receipt = %(receipt)s)
+    OR EXISTS (SELECT FROM submitted_receipts WHERE receipt = %(receipt)s)
 """
 _OPEN: Final = """
 SELECT id FROM payments WHERE state IN ('sending', 'pending', 'waiting', 'unknown') ORDER BY id
@@ -164,6 +178,11 @@ class PostgresPayments:
     async def receipt_owner(self, provider_receipt: str) -> int | None:
         with store_errors():
             return await self._owners(provider_receipt)
+
+    async def is_receipt_used(self, provider_receipt: str) -> bool:
+        with store_errors():
+            row = await self._pool.fetch_one(_IS_USED, {"receipt": provider_receipt})
+        return row is not None and bool(row[0])
 
     async def open_ids(self) -> Sequence[int]:
         with store_errors():
@@ -284,4 +303,10 @@ register_writes(
     _BOOK,
     (texts, int8s, texts, int8s),
     lambda booked: [booked.receipt, booked.payment_id, str(booked.amount), booked.booked_us],
+)
+register_writes(
+    ReceiptSubmitted,
+    _SUBMIT,
+    (texts, int8s),
+    lambda submitted: [submitted.receipt, submitted.payment_id],
 )

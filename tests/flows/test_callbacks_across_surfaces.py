@@ -127,8 +127,9 @@ async def test_receipts_of_two_purchases_taken_for_each_other_are_booked_once(
 ) -> None:
     """X-C15, NXPY-C28: of two purchases that differ in nothing a customer may submit the wrong
     one's receipt. Whose it is, the provider's list says."""
-    ann = await world.user()
+    ann, ben = await world.user(), await world.user()
     await world.rule("lost_callback", phone=ann.mpesa)
+    await world.rule("no_callback", phone=ben.mpesa)
     before, bought = await booked(world), []
     order = {"cryptoAmount": "0.5", "chain": "arbitrum", "tokenType": "USDC", "phone": ann.phone}
     for _ in range(2):
@@ -143,6 +144,11 @@ async def test_receipts_of_two_purchases_taken_for_each_other_are_booked_once(
         await nexus(world, ann, "submit-receipt", transactionId=ref, **submitted) for ref in bought
     ]
     assert [status for status, _ in answers] == [200, 409]
+    status, others = await nexus(world, ben, "buy-crypto", **{**order, "phone": ben.phone})
+    assert status == 200, others
+    submitted["transactionId"] = others["data"]["transactionId"]
+    status, refused = await nexus(world, ben, "submit-receipt", **submitted)
+    assert (status, refused["error"]["code"]) == (409, "RECEIPT_ALREADY_USED"), refused
     await world.advance(31)
     await reconcile(world)
     for ref in bought:

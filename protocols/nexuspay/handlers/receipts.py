@@ -26,7 +26,6 @@ from protocols.nexuspay.service import NexusPay
 from protocols.nexuspay.wire import mpesa as wire
 from protocols.nexuspay.wire.base import Reply
 
-_LOOKED_BACK: Final = 100  # purchases of a person
 _NOTE: Final = (
     "Your M-Pesa receipt has been verified and crypto has been transferred to your wallet "
     "successfully!"
@@ -49,7 +48,7 @@ class Receipts:
             raise invalid("mpesaReceiptNumber must have 10 upper-case letters and digits")
         payments = self._nexus.orders.payments
         payment = await self._eligible(call, body.transaction_id)
-        if await self._is_used(call, receipt):
+        if await payments.store.is_receipt_used(receipt):
             raise Refused(Problem.RECEIPT_ALREADY_USED)
         if amount != expected_cash(payment):
             details = f"{plain(amount)} is not the amount to pay"
@@ -92,15 +91,6 @@ class Receipts:
         # has yet to say, and a receipt booked for the wrong payment is cash booked twice (X-C15).
         expected = expected_cash(payment)
         return Paid(receipt=None, amount_units=expected, phone=payment.phone, submitted=receipt)
-
-    async def _is_used(self, call: Call, receipt: str) -> bool:
-        """Whether it is in the books, or has completed one of the caller's purchases."""
-        store = self._nexus.orders.payments.store
-        if await store.receipt_owner(receipt) is not None:
-            return True
-        kinds = tuple(TOKEN_COLLECTIONS)
-        latest = await store.history(call.user_id, kinds, _LOOKED_BACK, 0)
-        return any(payment.submitted == receipt for payment in latest)
 
     async def _check_push(self, payment: Payment, receipt: str) -> None:
         """Its own push must have been paid, else the receipt may be of cash that another push

@@ -90,6 +90,9 @@ class MemoryPayments:
     async def receipt_owner(self, provider_receipt: str) -> int | None:
         return self.receipts.get(provider_receipt)
 
+    async def is_receipt_used(self, provider_receipt: str) -> bool:
+        return provider_receipt in self.receipts
+
     async def open_ids(self) -> Sequence[int]:
         return [p.id for p in self.rows.values() if p.is_open]
 
