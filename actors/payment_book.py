@@ -195,7 +195,7 @@ class PaymentBook:
                 receipt=deed.receipt, payment_id=final.id, amount=deed.cash, booked_us=now_us
             )
             changes.append(booked)
-        if final.submitted:
+        if final.submitted != self.payment.submitted:
             changes.append(ReceiptSubmitted(final.submitted, final.id))
         if (alert := deed.alert) is not None:
             changes.append(

@@ -175,7 +175,7 @@ class Reconciler:
         until_us = self._clock.now_us() - self._clock.offset_us
         last_us = await self._store.pulled_us()
         from_us = max(until_us - BACK_US, last_us - OVERLAP_US)
-        rows = 0
+        rows, is_booked = 0, True
         for _ in range(PAGES_AT_MOST):
             page = await self._rail.list_incoming(from_us=from_us, to_us=until_us, offset=rows)
             if isinstance(page, Refused | Unknown):
@@ -185,24 +185,26 @@ class Reconciler:
             rows += len(page)
             if not page:
                 break
-            if not await self._book(run, page):
-                return
+            is_booked &= await self._book(run, page)
         run.pulled = rows
-        await self._store.note_pulled(until_us)
+        if is_booked:
+            await self._store.note_pulled(until_us)
 
     async def _book(self, run: _Run, page: Sequence[IncomingPayment]) -> bool:
-        """Book what is not known; False when something must be tried again."""
+        """Book what is not known; False when some of it must be tried again, which keeps nobody
+        else's from the books."""
+        is_booked = True
         unknown = await self._incoming.store.unknown([payment.receipt for payment in page])
         for payment in page:
             if payment.receipt not in unknown:
                 continue
             verdict = await self._incoming.take(payment)
             if isinstance(verdict, Refusal):
-                run.pulled = None
+                is_booked = False
                 run.notes.append(f"{payment.receipt}: {verdict.value}")
-                return False
+                continue
             run.lines.append(_receipt_line(payment, verdict))
-        return True
+        return is_booked
 
     async def _register(self) -> None:
         """Say where unasked payments are announced; the next run tries again if need be."""

@@ -82,7 +82,6 @@ FROM unnest($1::text[], $2::bigint[], $3::text[], $4::bigint[])
 _SUBMIT: Final = """
 INSERT INTO submitted_receipts (receipt, payment_id)
 SELECT receipt, payment_id FROM unnest($1::text[], $2::bigint[]) AS n (receipt, payment_id)
-ON CONFLICT DO NOTHING
 """
 _IS_USED: Final = """
 SELECT EXISTS (SELECT FROM provider_receipts WHERE receipt = %(receipt)s)

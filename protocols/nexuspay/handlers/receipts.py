@@ -55,6 +55,8 @@ class Receipts:
             raise Refused(Problem.AMOUNT_MISMATCH, details=details)
         paid = await self._confirmed(payment, receipt)
         verdict = await payments.evidence(payment.id, paid)
+        if verdict is Refusal.CONFLICT and await payments.store.is_receipt_used(receipt):
+            raise Refused(Problem.RECEIPT_ALREADY_USED)  # since we looked
         if isinstance(verdict, Refusal):
             raise of_refusal(verdict)
         payment = await self._eligible(call, payment.ref, completed=verdict == "completed")

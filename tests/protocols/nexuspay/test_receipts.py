@@ -132,6 +132,24 @@ async def test_a_receipt_submitted_twice_at_once_credits_once(house: House) -> N
     await house.check_books()
 
 
+async def test_a_receipt_submitted_for_two_purchases_at_once_completes_one(house: House) -> None:
+    """NXPY-C27: both are paid, and each proves only one."""
+    person = await house.person()
+    bought = [await paid_silently(house, person) for _ in range(2)]
+    _, receipt = bought[0]
+    codes: list[int] = []
+
+    async def submit(ref: str) -> None:
+        body = {"transactionId": ref, "mpesaReceiptNumber": receipt, "amount": 67}
+        codes.append((await person.post("/mpesa/submit-receipt", body)).status_code)
+
+    async with trio.open_nursery() as nursery:
+        for data, _ in bought:
+            nursery.start_soon(submit, data["transactionId"])
+    assert sorted(codes) == [200, 409]
+    await house.check_books()
+
+
 async def test_a_failed_purchase_takes_no_receipt(house: House) -> None:
     """FN-09 step 4."""
     person = await house.person()
