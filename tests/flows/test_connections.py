@@ -11,6 +11,7 @@ import trio
 
 from tests.flows.client import CASHIER, World
 from tests.flows.conftest import serving
+from tests.flows.ports import lasting_port
 from tests.flows.test_withdrawals import MPESA
 
 
@@ -207,16 +208,9 @@ async def test_a_connection_lost_while_nobody_asked_costs_no_request(world: Worl
     await world.check_books()
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
 async def test_fc_27_a_killed_server_finishes_what_it_had_begun(tmp_path: Path) -> None:
     """FC-27.2 with kill -9: the hold is there after the restart, and results complete it."""
-    port, phone = _free_port(), "254712340028"
+    port, phone = lasting_port(), "254712340028"
     with serving(tmp_path, port=port) as (base, run):
         async with httpx.AsyncClient(base_url=base) as http:
             world = World(http)

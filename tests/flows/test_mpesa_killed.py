@@ -8,7 +8,6 @@ import json
 import os
 import select
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
@@ -29,6 +28,7 @@ from tests.conftest import ROOT
 from tests.flows.client import World
 from tests.flows.killed_server import PAYOUT_STEPS, PUSH_STEPS
 from tests.flows.mpesa import API, new_hash, ordered
+from tests.flows.ports import lasting_port
 
 START_WITHIN_S = 120.0
 PATIENCE_S = 60.0
@@ -57,9 +57,8 @@ def moments(kind: str, steps: dict[str, Any]) -> list[Any]:
 
 @pytest.fixture
 def port() -> int:
-    """A port nobody listens on: callback addresses must be the same after the restart."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return int(probe.getsockname()[1])
+    """Callback addresses must be the same after the restart."""
+    return lasting_port()
 
 
 @contextmanager
