@@ -12,7 +12,7 @@ import trio
 
 from tests.flows.commands import command
 from tests.flows.conftest import serving
-from tests.protocols.nexuspay.house import House, Person, visited
+from tests.protocols.nexuspay.house import House, Person
 from tests.protocols.nexuspay.mpesa import balances, operations
 from tests.protocols.nexuspay.test_history import history
 
@@ -24,7 +24,7 @@ _bills = count(900_100)
 
 @pytest.fixture
 async def house(server: str) -> AsyncIterator[House]:
-    async with visited(urlsplit(server).port or 0) as house:
+    async with House.visiting(urlsplit(server).port or 0) as house:
         yield house
 
 
@@ -201,14 +201,14 @@ async def test_what_the_balance_does_not_cover_is_not_charged(house: House) -> N
 async def test_silence_a_late_success_a_restart_and_the_commands(tmp_path: Path) -> None:
     """FN-13 whole: `app.py reviews`, `review` and `verify` beside a server that was restarted."""
     with serving(tmp_path) as (base, _):
-        async with visited(urlsplit(base).port or 0) as house:
+        async with House.visiting(urlsplit(base).port or 0) as house:
             charged, borne = await payer(house), await payer(house)
             refs = [
                 await contested(house, charged, "no_callback"),
                 await contested(house, borne),
             ]
     with serving(tmp_path) as (base, _):
-        async with visited(urlsplit(base).port or 0) as house:
+        async with House.visiting(urlsplit(base).port or 0) as house:
             listed = (await command(tmp_path, "reviews")).stdout.splitlines()
             for (ref, paid), line in zip(refs, listed, strict=True):
                 assert line.startswith(f"{ref}  payment  ")

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.wallet.house import House, serving
+from tests.wallet.house import House
 
 
 @pytest.fixture
 async def house(dsn: str, tmp_path: Path) -> AsyncIterator[House]:
-    async with serving(dsn, tmp_path) as opened:
+    async with House.serving(dsn, tmp_path) as opened:
         yield opened

@@ -1,19 +1,12 @@
 """A client of the real server: one process's worth of wallet, over HTTP and nothing else."""
 
 import json
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from decimal import Decimal
 from itertools import count
-from pathlib import Path
 from typing import Any
 
 import httpx
 
-from assembly.options import read_options
-from assembly.server import running
-from providers.trust import authorities
-from tests.documents.checking import check_answers
+from tests.server import Server
 
 CODE = "123456"
 WRONG = "654321"
@@ -74,29 +67,12 @@ class Person:
         return body
 
 
-class House:
+class House(Server):
     """The running server, and what its operators and its sandbox can do."""
-
-    def __init__(self, http: httpx.AsyncClient, port: int) -> None:
-        self.http = http
-        self.port = port
-
-    async def sandbox(self, path: str, body: Any) -> Any:
-        answer = await self.http.post(f"/sandbox/{path}", json=body)
-        assert answer.status_code == 200, answer.text
-        return answer.json()
 
     async def person(self, **fields: Any) -> Person:
         fields.setdefault("email", f"wallet-{next(_numbers)}@example.com")
         return Person(self, await self.sandbox("users", fields))
-
-    async def advance(self, seconds: int) -> None:
-        await self.sandbox("clock", {"advance_seconds": seconds})
-
-    async def messages(self, to: str) -> list[dict[str, Any]]:
-        answer = await self.http.get("/sandbox/messages", params={"to": to})
-        found: list[dict[str, Any]] = answer.json()["messages"]
-        return found
 
     async def reviews(self, admin: Person) -> list[dict[str, Any]]:
         answer = await self.http.get("/ops/reviews", headers=admin.headers)
@@ -106,25 +82,3 @@ class House:
 
     async def rule(self, admin: Person, reference: str, decision: Any, **more: Any) -> Any:
         return await admin.post(f"/ops/reviews/{reference}", {"decision": decision, **more})
-
-    async def check_books(self) -> None:
-        """Every check of the ledger holds, and every currency sums to zero."""
-        report = (await self.http.get("/sandbox/ledger")).json()
-        assert report["balanced"], report["differences"]
-        assert all(Decimal(total) == 0 for total in report["totals"].values())
-
-
-@asynccontextmanager
-async def serving(dsn: str, folder: Path, **environ: str) -> AsyncIterator[House]:
-    """The whole server on a database of the test's own, "" for an embedded one; a second time
-    for a restart."""
-    options = read_options(
-        {"DATABASE_URL": dsn, "DATA_DIR": str(folder), "APP_PORT": "0"} | environ
-    )
-    async with running(options) as server:
-        base = f"http://127.0.0.1:{server.port}"
-        async with httpx.AsyncClient(
-            base_url=base, timeout=30, verify=authorities(), trust_env=False
-        ) as http:
-            await check_answers(http)
-            yield House(http, server.port)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import trio
 
-from tests.wallet.house import ALIAS, CODE, FUND, GONE, SEND, VERIFY, WRONG, House, serving
+from tests.wallet.house import ALIAS, CODE, FUND, GONE, SEND, VERIFY, WRONG, House
 
 REPLAYED = "idempotent-replayed"
 REUSED = {
@@ -45,7 +45,7 @@ async def test_a_repeated_verification_is_answered_alike_and_credited_once(
     dsn: str, tmp_path: Path
 ) -> None:
     """On either path, and after a restart."""
-    async with serving(dsn, tmp_path) as house:
+    async with House.serving(dsn, tmp_path) as house:
         person = await house.person()
         reference = await person.reference()
         first = await person.verify(reference, idempotency_key="v")
@@ -54,7 +54,7 @@ async def test_a_repeated_verification_is_answered_alike_and_credited_once(
         assert (again.status_code, again.json()) == (200, first.json())
         assert again.headers[REPLAYED] == "true"
         assert (await person.verify(reference)).json() == GONE
-    async with serving(dsn, tmp_path) as house:
+    async with House.serving(dsn, tmp_path) as house:
         person.house = house
         once_more = await person.verify(reference, idempotency_key="v")
         assert (once_more.status_code, once_more.json()) == (200, first.json())

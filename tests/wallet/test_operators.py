@@ -10,7 +10,7 @@ import trio
 
 from storage.audit import PostgresAudit
 from storage.pool import Pool
-from tests.wallet.house import GONE, House, Person, serving
+from tests.wallet.house import GONE, House, Person
 
 ROOT = Path(__file__).parents[2]
 
@@ -161,7 +161,7 @@ async def test_where_no_money_comes_by_itself_every_funding_is_reviewed(
     dsn: str, tmp_path: Path
 ) -> None:
     """FUNDING_SOURCE=operator, the default of live mode."""
-    async with serving(dsn, tmp_path, FUNDING_SOURCE="operator") as house:
+    async with House.serving(dsn, tmp_path, FUNDING_SOURCE="operator") as house:
         person, admin = await house.person(), await house.person(admin=True)
         body = (await person.fund()).json()
         assert (body["fraudRiskLevel"], body["requiresManualReview"]) == ("low", True)
@@ -175,7 +175,7 @@ async def test_where_no_money_comes_by_itself_every_funding_is_reviewed(
 async def test_the_console_lists_and_decides_beside_the_running_server(
     dsn: str, tmp_path: Path, pool: Pool
 ) -> None:
-    async with serving(dsn, tmp_path) as house:
+    async with House.serving(dsn, tmp_path) as house:
         person = await house.person()
         first, second = await under_review(person), await under_review(person, 1_500_000)
         environ = {"DATABASE_URL": dsn, "DATA_DIR": str(tmp_path), "PATH": os.environ["PATH"]}

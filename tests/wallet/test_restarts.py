@@ -6,16 +6,16 @@ import pytest
 import trio
 
 from storage.pool import Pool
-from tests.wallet.house import LOCKED, WRONG, serving
+from tests.wallet.house import LOCKED, WRONG, House
 
 
 async def test_a_pending_funding_and_its_code_survive_a_restart(dsn: str, tmp_path: Path) -> None:
-    async with serving(dsn, tmp_path) as house:
+    async with House.serving(dsn, tmp_path) as house:
         person = await house.person()
         await house.advance(1000)
         reference = await person.reference()
         await person.verify(reference, WRONG)
-    async with serving(dsn, tmp_path) as house:
+    async with House.serving(dsn, tmp_path) as house:
         person.house = house
         status = await person.status()
         assert (status["hasPendingOTP"], status["attemptsRemaining"]) == (True, 2)
@@ -25,23 +25,23 @@ async def test_a_pending_funding_and_its_code_survive_a_restart(dsn: str, tmp_pa
 
 
 async def test_a_lock_survives_a_restart(dsn: str, tmp_path: Path) -> None:
-    async with serving(dsn, tmp_path) as house:
+    async with House.serving(dsn, tmp_path) as house:
         person = await house.person()
         reference = await person.reference()
         for _ in range(3):
             await person.verify(reference, WRONG)
-    async with serving(dsn, tmp_path) as house:
+    async with House.serving(dsn, tmp_path) as house:
         person.house = house
         assert (await person.verify(reference)).json() == LOCKED
         assert (await person.status())["isLocked"]
 
 
 async def test_a_review_survives_a_restart(dsn: str, tmp_path: Path) -> None:
-    async with serving(dsn, tmp_path) as house:
+    async with House.serving(dsn, tmp_path) as house:
         person, admin = await house.person(), await house.person(admin=True)
         reference = await person.reference(2_000_000, email="elsewhere@example.com")
         first = (await person.verify(reference)).json()["transactionId"]
-    async with serving(dsn, tmp_path) as house:
+    async with House.serving(dsn, tmp_path) as house:
         person.house = admin.house = house
         assert (await house.rule(admin, reference, "approve")).json()["status"] == "completed"
         second = (await person.verify(await person.reference())).json()
@@ -53,7 +53,7 @@ async def test_a_cleared_funding_is_credited_by_the_next_start(
     dsn: str, tmp_path: Path, pool: Pool
 ) -> None:
     """The process ended between the proof and the credit."""
-    async with serving(dsn, tmp_path) as house:
+    async with House.serving(dsn, tmp_path) as house:
         person = await house.person()
         reference = await person.reference()
     changed = await pool.execute(
@@ -62,7 +62,7 @@ async def test_a_cleared_funding_is_credited_by_the_next_start(
         [reference],
     )
     assert changed == 1
-    async with serving(dsn, tmp_path) as house:
+    async with House.serving(dsn, tmp_path) as house:
         person.house = house
         with trio.fail_after(5):
             while True:
@@ -83,7 +83,7 @@ async def test_a_transaction_number_is_never_given_twice(
     """WOTP-C21: at the same millisecond, and over restarts."""
     numbers: list[str] = []
     for _ in range(1 + twice):
-        async with serving(dsn, tmp_path) as house:
+        async with House.serving(dsn, tmp_path) as house:
             people = [await house.person() for _ in range(5)]
             references = [await person.reference() for person in people]
 
@@ -101,7 +101,7 @@ async def test_while_the_database_is_away_nothing_moves_and_the_shape_holds(
     tmp_path: Path,
 ) -> None:
     """WOTP-098: 500, and the client may retry after 30 s."""
-    async with serving("", tmp_path) as house:
+    async with House.serving("", tmp_path) as house:
         person = await house.person()
         reference = await person.reference()
         keyed = {"idempotency_key": "k"}
@@ -130,7 +130,7 @@ async def test_a_right_code_and_its_proof_are_one_transaction(
 ) -> None:
     """What keeps the proof from being written keeps the code from being used (WOTP-041)."""
     moved = "UPDATE fundings SET version = version + %s WHERE reference = %s"
-    async with serving(dsn, tmp_path) as house:
+    async with House.serving(dsn, tmp_path) as house:
         person = await house.person()
         reference = await person.reference()
         assert await pool.execute(moved, [1, reference]) == 1

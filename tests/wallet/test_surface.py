@@ -9,7 +9,7 @@ import pytest
 
 from assembly.options import OptionError, read_options
 from assembly.wallet import wallet_log
-from tests.wallet.house import CODE, FUND, STATUS, VERIFY, House, serving
+from tests.wallet.house import CODE, FUND, STATUS, VERIFY, House
 
 
 async def test_framework_errors_have_the_surfaces_shape(house: House) -> None:
@@ -44,7 +44,7 @@ async def test_browsers_may_ask_first(house: House) -> None:
 async def test_a_host_header_reaches_the_wallet_without_its_prefix(
     dsn: str, tmp_path: Path
 ) -> None:
-    async with serving(dsn, tmp_path, WALLET_HOSTS="wallet.example") as house:
+    async with House.serving(dsn, tmp_path, WALLET_HOSTS="wallet.example") as house:
         person = await house.person()
         headers = person.headers | {"Host": "wallet.example"}
         path = FUND.removeprefix("/wallet")
@@ -54,7 +54,7 @@ async def test_a_host_header_reaches_the_wallet_without_its_prefix(
 
 async def test_a_day_has_its_limit(dsn: str, tmp_path: Path) -> None:
     """WOTP-C01: what is credited, or may be, counts; what is not proved does not."""
-    async with serving(dsn, tmp_path, WALLET_DAILY_LIMIT="3000000") as house:
+    async with House.serving(dsn, tmp_path, WALLET_DAILY_LIMIT="3000000") as house:
         person, admin = await house.person(), await house.person(admin=True)
         over = {"message": "Invalid funding amount", "details": "Daily funding limit exceeded"}
         assert (await person.fund(3_000_000.01)).json() == over
@@ -72,7 +72,7 @@ async def test_a_day_has_its_limit(dsn: str, tmp_path: Path) -> None:
 
 
 async def test_the_limit_is_new_at_midnight(dsn: str, tmp_path: Path) -> None:
-    async with serving(dsn, tmp_path, WALLET_DAILY_LIMIT="5000") as house:
+    async with House.serving(dsn, tmp_path, WALLET_DAILY_LIMIT="5000") as house:
         person = await house.person()
         assert (await person.verify(await person.reference(5000))).status_code == 200
         assert (await person.fund(100)).status_code == 400
@@ -91,7 +91,7 @@ async def test_codes_are_in_no_log_and_every_transaction_is(
     """WOTP-103, WOTP-115, WOTP-116."""
     caplog.set_level(logging.DEBUG)
     log = tmp_path / "elsewhere" / "wallet.log"
-    async with serving(dsn, tmp_path, SANDBOX_RANDOM_CODES="1", WALLET_LOG=str(log)) as house:
+    async with House.serving(dsn, tmp_path, SANDBOX_RANDOM_CODES="1", WALLET_LOG=str(log)) as house:
         person = await house.person()
         amount = 2_000_000 if risky else 5000
         address = "elsewhere@example.com" if risky else person.email

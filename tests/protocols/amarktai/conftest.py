@@ -5,12 +5,9 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
 
-import httpx
 import pytest
 
-from providers.trust import authorities
 from tests.conftest import ROOT, fresh_database
-from tests.documents.checking import check_answers
 from tests.protocols.amarktai.house import REQUESTS_PER_MINUTE, House
 
 _STOPS_WITHIN_S = 30.0
@@ -55,8 +52,5 @@ def base_url(
 
 @pytest.fixture
 async def house(base_url: str) -> AsyncIterator[House]:
-    async with httpx.AsyncClient(
-        base_url=base_url, timeout=30, verify=authorities(), trust_env=False
-    ) as http:
-        await check_answers(http)
-        yield House(http, int(base_url.rpartition(":")[2]))
+    async with House.visiting(int(base_url.rpartition(":")[2])) as house:
+        yield house

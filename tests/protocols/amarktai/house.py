@@ -4,13 +4,14 @@ import contextlib
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from decimal import Decimal
 from itertools import count
 from typing import Any
 
 import httpx
 import trio
 from trio_websocket import ConnectionClosed, WebSocketConnection, wrap_client_stream
+
+from tests.server import Server
 
 PASSWORD = "SecurePassword123"
 API = "/amarktai/api"
@@ -160,32 +161,10 @@ class Person:
         return said
 
 
-class House:
+class House(Server):
     """The running server, and what its operators and its sandbox can do."""
 
-    def __init__(self, http: httpx.AsyncClient, port: int) -> None:
-        self.http = http
-        self.port = port
-
-    async def get(self, path: str, token: str = "", **params: Any) -> httpx.Response:
-        headers = {"Authorization": f"Bearer {token}"} if token else {}
-        return await self.http.get(API + path, params=params, headers=headers)
-
-    async def post(
-        self, path: str, body: Any = None, token: str = "", **headers: str
-    ) -> httpx.Response:
-        sent = {name.replace("_", "-"): value for name, value in headers.items()}
-        if token:
-            sent["Authorization"] = f"Bearer {token}"
-        content = body if isinstance(body, bytes) else json.dumps(body).encode()
-        return await self.http.post(
-            API + path, content=b"" if body is None else content, headers=sent
-        )
-
-    async def sandbox(self, path: str, body: Any) -> Any:
-        answer = await self.http.post(f"/sandbox/{path}", json=body)
-        assert answer.status_code == 200, answer.text
-        return answer.json()
+    API = API
 
     async def person(self, **fields: Any) -> Person:
         fields = {"email": new_email(), "first_name": "John", **fields}
@@ -193,15 +172,6 @@ class House:
 
     async def admin(self) -> Person:
         return await self.person(admin=True)
-
-    async def advance(self, seconds: int) -> None:
-        await self.sandbox("clock", {"advance_seconds": seconds})
-
-    async def check_books(self) -> None:
-        """Every check of the ledger holds, and every currency sums to zero."""
-        report = (await self.http.get("/sandbox/ledger")).json()
-        assert report["balanced"], report["differences"]
-        assert all(Decimal(total) == 0 for total in report["totals"].values())
 
     @asynccontextmanager
     async def events(self, token: str, query: str = "", **headers: str) -> AsyncIterator[Events]:

@@ -16,7 +16,7 @@ import pytest
 
 from storage.pool import Pool
 from tests.conftest import ROOT, fresh_database
-from tests.protocols.nexuspay.house import House, visited
+from tests.protocols.nexuspay.house import House
 
 _STOPS_WITHIN_S = 30.0
 _NEXT_MINUTE_S = 61  # every window of the rate limits is over (document, "Rate Limits")
@@ -66,7 +66,7 @@ def _port(server: "subprocess.Popen[str]") -> int:
 
 @pytest.fixture
 async def house(_serving: Serving) -> AsyncIterator[House]:
-    async with visited(_serving.port) as opened:
+    async with House.visiting(_serving.port) as opened:
         await opened.advance(_NEXT_MINUTE_S)
         yield opened
 

@@ -4,20 +4,14 @@ import contextlib
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import datetime
-from decimal import Decimal
 from itertools import count
-from pathlib import Path
 from typing import Any
 
 import httpx
 import trio
 from trio_websocket import ConnectionClosed, WebSocketConnection, wrap_client_stream
 
-from assembly.options import read_options
-from assembly.server import running
-from providers.trust import authorities
-from tests.documents.checking import check_answers
+from tests.server import Server
 
 CODE = "123456"
 WRONG = "654321"
@@ -97,30 +91,10 @@ class Person:
         return await self.house.http.put(API + path, json=body, headers=headers)
 
 
-class House:
+class House(Server):
     """The running server, and what its operators and its sandbox can do."""
 
-    def __init__(self, http: httpx.AsyncClient, port: int) -> None:
-        self.http = http
-        self.port = port
-
-    async def get(self, path: str, token: str = "", **params: Any) -> httpx.Response:
-        headers = {"Authorization": f"Bearer {token}"} if token else {}
-        return await self.http.get(API + path, params=params, headers=headers)
-
-    async def post(
-        self, path: str, body: Any = None, token: str = "", **headers: str
-    ) -> httpx.Response:
-        sent = {name.replace("_", "-"): value for name, value in headers.items()}
-        if token:
-            sent["Authorization"] = f"Bearer {token}"
-        content = body if isinstance(body, bytes) else json.dumps(body).encode()
-        return await self.http.post(API + path, content=content, headers=sent)
-
-    async def sandbox(self, path: str, body: Any) -> Any:
-        answer = await self.http.post(f"/sandbox/{path}", json=body)
-        assert answer.status_code == 200, answer.text
-        return answer.json()
+    API = API
 
     async def person(self, **fields: Any) -> Person:
         fields = {"email": new_email(), "phone": new_phone(), **fields}
@@ -128,16 +102,6 @@ class House:
 
     async def admin(self) -> Person:
         return await self.person(admin=True)
-
-    async def advance(self, seconds: int) -> datetime:
-        """Move the application's clock; what it says then."""
-        now: str = (await self.sandbox("clock", {"advance_seconds": seconds}))["now"]
-        return datetime.fromisoformat(now)
-
-    async def messages(self, to: str) -> list[dict[str, Any]]:
-        answer = await self.http.get("/sandbox/messages", params={"to": to})
-        found: list[dict[str, Any]] = answer.json()["messages"]
-        return found
 
     async def register(self, email: str, phone: str, verify_with: str = "email") -> httpx.Response:
         return await self.post(
@@ -150,12 +114,6 @@ class House:
             },
         )
 
-    async def check_books(self) -> None:
-        """Every check of the ledger holds, and every currency sums to zero."""
-        report = (await self.http.get("/sandbox/ledger")).json()
-        assert report["balanced"], report["differences"]
-        assert all(Decimal(total) == 0 for total in report["totals"].values())
-
     @asynccontextmanager
     async def socket(self, token: str = "", query: str = "") -> AsyncIterator[Socket]:
         """A socket; authenticated when a token is given."""
@@ -167,27 +125,6 @@ class House:
                 assert (await socket.authenticate(token))["type"] == "auth_success"
             yield socket
             nursery.cancel_scope.cancel()
-
-
-@asynccontextmanager
-async def serving(dsn: str, folder: Path, **environ: str) -> AsyncIterator[House]:
-    """The whole server on a database of the test's own; a second time for a restart."""
-    options = read_options(
-        {"DATABASE_URL": dsn, "DATA_DIR": str(folder), "APP_PORT": "0"} | environ
-    )
-    async with running(options) as server, visited(server.port) as house:
-        yield house
-
-
-@asynccontextmanager
-async def visited(port: int) -> AsyncIterator[House]:
-    """A server that runs already."""
-    base = f"http://127.0.0.1:{port}"
-    async with httpx.AsyncClient(
-        base_url=base, timeout=60, verify=authorities(), trust_env=False
-    ) as http:
-        await check_answers(http)
-        yield House(http, port)
 
 
 def refused(answer: httpx.Response, status: int, code: str) -> dict[str, Any]:

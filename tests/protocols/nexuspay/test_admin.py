@@ -5,7 +5,7 @@ from pathlib import Path
 
 from storage.audit import PostgresAudit
 from storage.pool import Pool
-from tests.protocols.nexuspay.house import House, Person, refused, serving
+from tests.protocols.nexuspay.house import House, Person, refused
 from tests.protocols.nexuspay.mpesa import BUY, balances, ended, push
 from tests.protocols.nexuspay.test_history import send
 
@@ -81,7 +81,7 @@ async def test_a_promoted_user_passes_with_the_token_in_use(house: House, pool: 
 
 async def test_surfaces_may_keep_administrators_of_their_own(dsn: str, tmp_path: Path) -> None:
     """X-C08, the other choice: promoted at NexusPay, nobody else's administrator."""
-    async with serving(dsn, tmp_path, NEXUSPAY_OWN_ADMINS="1") as house:
+    async with House.serving(dsn, tmp_path, NEXUSPAY_OWN_ADMINS="1") as house:
         admin, person = await house.admin(), await house.person()
         for one in (person, admin):
             answer = await admin.post(f"/admin/users/promote/{one.object_id}")

@@ -11,7 +11,6 @@ from tests.protocols.nexuspay.house import (
     new_email,
     new_phone,
     refused,
-    serving,
 )
 
 ADDRESS = re.compile(r"0x[0-9a-fA-F]{40}")
@@ -204,7 +203,7 @@ async def test_the_fixed_code_means_nothing_where_codes_are_random(
     dsn: str, tmp_path: Path
 ) -> None:
     """NXPY-276."""
-    async with serving(dsn, tmp_path, SANDBOX_RANDOM_CODES="1") as house:
+    async with House.serving(dsn, tmp_path, SANDBOX_RANDOM_CODES="1") as house:
         email = new_email()
         await house.register(email, new_phone())
         [mail] = await house.messages(email)

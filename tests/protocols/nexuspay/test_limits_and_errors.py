@@ -13,7 +13,6 @@ from tests.protocols.nexuspay.house import (
     new_bill,
     new_email,
     refused,
-    serving,
 )
 from tests.protocols.nexuspay.mpesa import operations
 
@@ -98,7 +97,7 @@ async def test_no_money_moves_on_a_password_alone_where_a_code_is_required(
     dsn: str, tmp_path: Path
 ) -> None:
     """X-C05: 403 to tokens of a login without a code, on what moves money and nowhere else."""
-    async with serving(dsn, tmp_path, NEXUSPAY_REQUIRE_OTP="1") as house:
+    async with House.serving(dsn, tmp_path, NEXUSPAY_REQUIRE_OTP="1") as house:
         person = await house.person(password=PASSWORD, balances={"arbitrum:USDC": "5"})
         made = await house.http.post(
             "/amarktai/api/auth/login", json={"email": person.email, "password": PASSWORD}

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import trio
 
-from tests.protocols.nexuspay.house import WITHIN_S, House, new_bill, refused, serving
+from tests.protocols.nexuspay.house import WITHIN_S, House, new_bill, refused
 from tests.protocols.nexuspay.mpesa import BUY, balances, ended, operations, push, status
 from tests.protocols.nexuspay.test_history import history
 
@@ -90,7 +90,7 @@ async def test_a_key_starts_one_withdrawal_and_one_push(house: House) -> None:
 
 async def test_open_transactions_survive_a_restart(dsn: str, tmp_path: Path) -> None:
     """A purchase pushed before, and a sale asked for before, are settled after it."""
-    async with serving(dsn, tmp_path) as house:
+    async with House.serving(dsn, tmp_path) as house:
         person = await house.person(balances={"arbitrum:USDC": "20"})
         await push(house, person, "success", delay_seconds=3)
         rule = {"phone": person.phone, "operation": "b2c", "outcome": "lost_callback"}
@@ -98,7 +98,7 @@ async def test_open_transactions_survive_a_restart(dsn: str, tmp_path: Path) -> 
         bought = (await person.post("/mpesa/buy-crypto", {**BUY, "phone": person.phone})).json()
         sold = await person.post("/mpesa/withdraw", {"amount": "100", "phone": person.phone})
         await trio.sleep(0.5)
-    async with serving(dsn, tmp_path) as house:
+    async with House.serving(dsn, tmp_path) as house:
         person.house = house
         await trio.sleep(3)  # until the payer has typed the PIN
         await house.advance(121)

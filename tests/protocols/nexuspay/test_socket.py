@@ -8,7 +8,7 @@ import trio
 from actors.clock import US, Clock
 from protocols.nexuspay import register
 from protocols.nexuspay.register import Sockets
-from tests.protocols.nexuspay.house import House, serving
+from tests.protocols.nexuspay.house import House
 
 
 async def test_a_good_token_is_acknowledged(house: House) -> None:
@@ -73,7 +73,7 @@ async def test_a_socket_that_is_too_late_closes_with_4408(
 ) -> None:
     """NXPY-C37, with less patience than the ten seconds of the running server."""
     monkeypatch.setattr(register, "AUTHENTICATE_WITHIN_S", 0.2)
-    async with serving(dsn, tmp_path) as house, house.socket() as socket:
+    async with House.serving(dsn, tmp_path) as house, house.socket() as socket:
         assert await socket.close_code() == 4408
 
 

@@ -8,7 +8,7 @@ import pytest
 import trio
 
 from assembly import server
-from tests.protocols.nexuspay.house import House, Person, new_bill, refused, serving
+from tests.protocols.nexuspay.house import House, Person, new_bill, refused
 from tests.protocols.nexuspay.mpesa import balances, operations
 from tests.protocols.nexuspay.test_history import history
 
@@ -243,7 +243,7 @@ async def test_an_escrow_cut_off_by_a_restart_is_resolved(
 ) -> None:
     """FN-13 step 5: never left funded."""
     monkeypatch.setattr(server, "DRAIN_WITHIN_S", 0.2)  # the payment waits far longer
-    async with serving(dsn, tmp_path) as house:
+    async with House.serving(dsn, tmp_path) as house:
         person = await payer(house)
         order, bill = new_order()
         await bills(house, "no_callback", bill)
@@ -253,7 +253,7 @@ async def test_an_escrow_cut_off_by_a_restart_is_resolved(
                 while not await operations(house, target=bill):
                     await trio.sleep(0.05)
             nursery.cancel_scope.cancel()
-    async with serving(dsn, tmp_path) as house:
+    async with House.serving(dsn, tmp_path) as house:
         person.house = house
         await house.advance(40)
         with trio.fail_after(15):
