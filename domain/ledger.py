@@ -5,7 +5,6 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from enum import Enum
-from functools import lru_cache
 from typing import Any, Final, NamedTuple, Protocol
 
 import msgspec
@@ -56,10 +55,9 @@ def system(asset: str, purpose: str, mode: str = "REAL") -> AccountKey:
     return AccountKey(SYSTEM, asset, purpose, mode=mode)
 
 
-@lru_cache(100_000)  # made anew for every transfer otherwise, at four times the price
 def wallet(user_id: int, asset: str) -> AccountKey:
     """A person's REAL wallet in `asset`, no chain (the cashier's accounts)."""
-    return AccountKey(user_id, asset)
+    return AccountKey(user_id, asset)  # no cache: a miss in one costs more than making it
 
 
 def may_overdraw(key: AccountKey) -> bool:
