@@ -29,7 +29,7 @@ _FIRST_S = 1.0  # long enough for the first transfer of a cold server
 CONNECTIONS = (64, 1000)
 _AFTER_CHECKPOINT_S = 15.0
 _WARM_WITHIN_S = 300.0
-TURNS = 2  # of each server, in every round of the plan
+TURNS = 5  # of each server, in every round of the plan: a host that looks away spoils one
 
 
 @dataclass(frozen=True, kw_only=True)
