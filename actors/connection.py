@@ -163,12 +163,11 @@ class Connection(Outbox):
     def _queue_protocol_writes(self) -> None:
         """Queue pongs and close frames as one frame, so that pings cannot fill the queue."""
         writes = self._protocol.data_to_send()
-        frames = b"".join(writes)
-        if frames:
+        if frames := b"".join(writes):
             # Beside the bounds: at most one per piece read, and the last thing ever sent.
             self._put(frames)
             if self._queued_bytes > 2 * self.max_bytes:
-                self.lost()
+                self._cut_off("too slow")
         if writes and not writes[-1]:
             self.end_writing_after_queue()
 
@@ -184,6 +183,13 @@ class Connection(Outbox):
         """The socket takes no more: it has `write_timeout` seconds."""
         due = self._stalled_since + self._limits.write_timeout
         self._flusher.wheel.watch_sooner(self, due)
+
+    def _cut_off(self, reason: str) -> None:
+        """Close at once on a reader so slow that a close frame would not reach it either."""
+        if self._open:  # else it is closed for something already
+            self._flusher.traffic.slow_consumers += 1
+            self.closed_because = reason
+        self.lost()
 
     def lost(self) -> None:
         """Close at once; a handler that is running gets its grace."""
@@ -208,9 +214,7 @@ class Connection(Outbox):
             # The close frame waits behind a queue that is still being read.
             self._closing_by = now + self._limits.close_timeout
         if self._stalled_since + self._limits.write_timeout <= now:
-            self._flusher.traffic.slow_consumers += 1
-            self.closed_because = self.closed_because or "write timeout"
-            self.lost()
+            self._cut_off("write timeout")
             return NEVER
         if self._open and not self._handling:
             if self._heard_at + self._limits.read_timeout <= now:
@@ -328,8 +332,7 @@ class Connection(Outbox):
             return
         for start in range(0, len(data), _PIECE_BYTES):
             if start:
-                # Others get a turn between the pieces of one client.
-                await trio.lowlevel.checkpoint()
+                await trio.lowlevel.checkpoint()  # others get a turn between one client's pieces
             for opcode, message in self._framing.feed(data[start : start + _PIECE_BYTES]):
                 if self._open:
                     await self._deliver(opcode, message)
@@ -365,10 +368,9 @@ class Connection(Outbox):
 
     def _shut_by_peer(self) -> None:
         """The protocol has closed: by the peer's close frame or because of what it sent."""
-        protocol = self._protocol
-        sent = protocol.close_rcvd or protocol.close_sent
-        code = sent.code if sent is not None else CloseCode.ABNORMAL_CLOSURE
-        self._shut(code, sent.reason if sent is not None else "")
+        sent = self._protocol.close_rcvd or self._protocol.close_sent
+        code, reason = (sent.code, sent.reason) if sent else (CloseCode.ABNORMAL_CLOSURE, "")
+        self._shut(code, reason)
 
     async def _linger(self) -> None:
         """Read past what the peer still sends until it closes or `close_timeout` is over."""

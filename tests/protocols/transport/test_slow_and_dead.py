@@ -197,6 +197,8 @@ async def test_a_ping_flood_from_a_peer_that_does_not_read_is_cut_off():
             pass
         while server.traffic.sockets:
             await trio.sleep(0.01)
+        assert server.traffic.slow_consumers == 1
+        assert bed.log.connections[0].closed_because == "too slow"
 
 
 async def test_a_peer_that_vanishes_ends_its_session():
